@@ -1,0 +1,81 @@
+"""The persistent store: ``open_store`` and the values that cross its border.
+
+Nothing else is public. Importing this package loads neither peewee nor SQLite.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from random import Random
+from typing import TYPE_CHECKING
+
+from store.errors import (
+    IdInUse,
+    InvalidInput,
+    KeyInUse,
+    LeaseLost,
+    NoSuchJob,
+    QueueError,
+    StoreBusy,
+    StoreFull,
+    StoreUnusable,
+    WrongState,
+)
+from store.jobs import (
+    DEFAULT_POOL,
+    DEFAULT_QUEUE,
+    FINISHED,
+    SORT_COLUMNS,
+    Attempt,
+    AttemptState,
+    ErrorGroup,
+    Job,
+    JobFilter,
+    JobState,
+    Lease,
+    NewJob,
+    Order,
+    Orders,
+    Outcome,
+    Output,
+    ProcessIdentity,
+    QueueInfo,
+    Snapshot,
+    Status,
+    Stream,
+    Window,
+    Worker,
+    WorkerKind,
+    WorkerState,
+)
+
+if TYPE_CHECKING:
+    from store.queue import Queue
+
+
+def open_store(
+    url: str,
+    *,
+    create: bool = True,
+    durable: bool = True,
+    clock: Callable[[], int] | None = None,
+    random: Random | None = None,
+) -> Queue:
+    """Open the store at ``url``: a path, or ``sqlite:///path``.
+
+    ``create`` makes it when it isn't there. ``durable`` commits wait for the disk; workers, whose
+    lost bookkeeping only repeats work, go without. ``clock`` gives UTC milliseconds. Raises
+    ``StoreUnusable``, ``StoreFull`` or ``StoreBusy``; a file that isn't a store is never touched.
+    """
+    from store.database import Database, parse_url
+    from store.queue import Queue
+
+    database = Database(parse_url(url), create=create, durable=durable)
+    return Queue(database, clock=clock or system_clock, random=random or Random())
+
+
+def system_clock() -> int:
+    """UTC milliseconds since the epoch."""
+    from time import time_ns
+
+    return time_ns() // 1_000_000

@@ -1,0 +1,195 @@
+"""A batch of new jobs on its way into the store: resolved and spooled before anything is locked."""
+
+from __future__ import annotations
+
+import json
+import marshal
+import sqlite3
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from random import Random
+from typing import IO, Any
+
+from store.errors import IdInUse, InvalidInput, KeyInUse
+from store.ids import encode, first_id_number
+from store.jobs import NewJob
+from store.settings import Value
+
+Row = tuple[Any, ...]
+
+_CHUNK = 5_000
+_COLUMNS = (
+    "id, unique_key, queue, priority, run_at, max_retries, timeout, stop_grace, backoff_base, command,"
+    " argv, cwd, env, environment, label, created_at, updated_at, state, ready"
+)
+_INSERT = f"INSERT INTO job ({_COLUMNS}) VALUES ({', '.join('?' * 19)})"
+_RELEASE_UNBLOCKED = """
+    UPDATE job SET state = 'pending', ready = run_at <= ?
+    WHERE seq = ? AND NOT EXISTS (
+        SELECT 1 FROM dependency JOIN job AS needed ON needed.seq = dependency.needs
+        WHERE dependency.job = job.seq AND needed.state <> 'completed')
+"""
+
+
+class Batch:
+    """Rows to insert in one transaction. A large batch rests in an unnamed file, not in memory."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._chunk: list[Row] = []
+        self._spool: IO[bytes] | None = None
+        self._dependencies: list[tuple[int, tuple[str, ...]]] = []
+        self._queues: set[str] = set()
+        self._size = 0
+
+    def __len__(self) -> int:
+        return self._size
+
+    def fill(
+        self,
+        jobs: Iterable[NewJob],
+        *,
+        now: int,
+        cwd: Callable[[], str],
+        environment: int | None,
+        settings: Mapping[str, Value],
+    ) -> None:
+        """Resolve what ``jobs`` leave to the settings, and keep the rows."""
+        retries, timeout = settings["default_max_retries"], settings["default_timeout"]
+        for job in jobs:
+            run_at = job.run_at
+            if run_at is None:
+                run_at = now + int((job.delay or 0) * 1000)
+            if job.depends_on:
+                self._dependencies.append((self._size, tuple(dict.fromkeys(job.depends_on))))
+            waiting = bool(job.depends_on)
+            self._queues.add(job.queue)
+            self._add(
+                (
+                    job.id,
+                    job.unique_key,
+                    job.queue,
+                    job.priority,
+                    run_at,
+                    retries if job.max_retries is None else job.max_retries,
+                    timeout if job.timeout is None else job.timeout,
+                    job.stop_grace,
+                    job.backoff_base,
+                    job.command,
+                    None if job.argv is None else json.dumps(job.argv, ensure_ascii=False),
+                    job.cwd or cwd(),
+                    json.dumps(dict(job.env), ensure_ascii=False) if job.env else None,
+                    environment,
+                    job.label,
+                    now,
+                    now,
+                    "blocked" if waiting else "pending",
+                    int(run_at <= now and not waiting),
+                )
+            )
+
+    def insert(self, connection: sqlite3.Connection, *, now: int, random: Random) -> list[str]:
+        """Store all of it inside the caller's transaction; the ids, in order."""
+        connection.executemany(
+            "INSERT INTO queue (name) VALUES (?) ON CONFLICT DO NOTHING",
+            [(name,) for name in self._queues],
+        )
+        row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'job'").fetchone()
+        first_seq = (row[0] if row else 0) + 1
+        ids: list[str] = []
+        try:
+            connection.executemany(_INSERT, self._with_ids(connection, now, random, ids))
+        except sqlite3.IntegrityError as error:
+            connection.execute("ROLLBACK")
+            raise self._conflict(connection, str(error)) or error from error
+        self._connect(connection, first_seq, ids, now)
+        return ids
+
+    def close(self) -> None:
+        if self._spool is not None:
+            self._spool.close()
+
+    def _add(self, row: Row) -> None:
+        self._chunk.append(row)
+        self._size += 1
+        if len(self._chunk) >= _CHUNK:
+            if self._spool is None:
+                self._spool = tempfile.TemporaryFile(dir=self._folder)
+            marshal.dump(self._chunk, self._spool)
+            self._chunk = []
+
+    def _rows(self) -> Iterator[Row]:
+        if self._spool is not None:
+            end = self._spool.seek(0, 2)
+            self._spool.seek(0)
+            while self._spool.tell() < end:
+                yield from marshal.load(self._spool)
+        yield from self._chunk
+
+    def _with_ids(
+        self, connection: sqlite3.Connection, now: int, random: Random, ids: list[str]
+    ) -> Iterator[Row]:
+        number = self._free_number(connection, now, random)
+        for row in self._rows():
+            if row[0] is None:
+                row = (encode(number), *row[1:])
+                number += 1
+            ids.append(row[0])
+            yield row
+
+    def _free_number(self, connection: sqlite3.Connection, now: int, random: Random) -> int:
+        """The start of a run of ids none of which is in use; the caller holds the write lock."""
+        while True:
+            number = first_id_number(now, random)
+            taken = connection.execute(
+                "SELECT 1 FROM job WHERE id BETWEEN ? AND ? LIMIT 1",
+                (encode(number), encode(number + self._size)),
+            ).fetchone()
+            if taken is None:
+                return number
+            now += 1
+
+    def _connect(
+        self, connection: sqlite3.Connection, first_seq: int, ids: list[str], now: int
+    ) -> None:
+        for index, needed in self._dependencies:
+            seq = first_seq + index
+            for place, job_id in enumerate(needed):
+                row = connection.execute("SELECT seq FROM job WHERE id = ?", (job_id,)).fetchone()
+                where = f"jobs[{index}].depends_on[{place}]"
+                if row is None:
+                    raise InvalidInput(f"{where}: no job {job_id!r} in the store or this batch")
+                if row[0] == seq:
+                    raise InvalidInput(f"{where}: a job cannot depend on itself")
+                connection.execute("INSERT INTO dependency VALUES (?, ?)", (seq, row[0]))
+            connection.execute(_RELEASE_UNBLOCKED, (now, seq))
+
+    def _conflict(self, connection: sqlite3.Connection, message: str) -> Exception | None:
+        """Which job of the batch was refused: looked for only now, so that the good case is cheap.
+
+        The batch's own rows are rolled back, so whoever holds an id or a key is another job.
+        """
+        by_key = "unique_key" in message
+        seen: dict[str, str | None] = {}
+        for index, row in enumerate(self._rows()):
+            value = row[1] if by_key else row[0]
+            if value is None:
+                continue
+            if value in seen and not by_key:
+                return InvalidInput(f"jobs[{index}].id: {value!r} is there twice in this batch")
+            holder = connection.execute(_HOLDER_OF_KEY if by_key else _HOLDER_OF_ID, (value,))
+            found = holder.fetchone()
+            if by_key and (found or value in seen):
+                return KeyInUse(value, found[0] if found else seen[value] or "of this batch")
+            if found:
+                return IdInUse(value)
+            seen[value] = row[0]
+        return None
+
+
+_HOLDER_OF_ID = "SELECT id FROM job WHERE id = ?"
+_HOLDER_OF_KEY = """
+    SELECT id FROM job
+    WHERE unique_key = ? AND state NOT IN ('completed', 'dead', 'cancelled')
+"""

@@ -1,0 +1,364 @@
+"""How a SQLite store is opened, locked and watched.
+
+Beside the database ``queue.db`` stands the private folder ``queue.db.d`` with what is not rows: the
+write gate, doorbells, locks of supervisors, scratch files and large outputs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import sqlite3
+import stat
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import peewee
+
+from store import migrations
+from store.errors import QueueError, StoreBusy, StoreFull, StoreUnusable
+
+APPLICATION_ID = 0x51435455  # "QCTU"
+MINIMUM_SQLITE = (3, 37, 0)  # STRICT tables; RETURNING is older
+_MAGIC = b"SQLite format 3\x00"
+_BUSY_MS = 200
+_WRITE_PATIENCE = 10.0  # seconds until a writer gives up
+_SUBFOLDERS = ("bells", "locks", "output", "scratch")
+
+
+class Database:
+    """One SQLite file, a connection for each thread, one write at a time.
+
+    ``durable`` chooses whether a commit waits for the disk (``synchronous=FULL``).
+    """
+
+    def __init__(self, path: Path, *, create: bool, durable: bool) -> None:
+        self.path = path
+        self.folder = path.with_name(path.name + ".d")
+        self._synchronous = "FULL" if durable else "NORMAL"
+        if sqlite3.sqlite_version_info < MINIMUM_SQLITE:
+            raise StoreUnusable(f"SQLite {sqlite3.sqlite_version} is too old: 3.37 or newer needed")
+        _prepare_folder(path.parent, create=create)
+        _check_file(path, create=create)
+        self._peewee = peewee.SqliteDatabase(
+            str(path),
+            timeout=_BUSY_MS / 1000,
+            pragmas=(
+                ("synchronous", self._synchronous),
+                ("foreign_keys", 1),
+                ("cache_size", -8000),
+                ("temp_store", "MEMORY"),
+                ("journal_size_limit", 16 << 20),
+            ),
+        )
+        with translated(path):
+            self._prepare_own_folder()
+            self._migrate()
+
+    @property
+    def query(self) -> peewee.SqliteDatabase:
+        """What peewee queries are executed on."""
+        return self._peewee
+
+    def connection(self) -> sqlite3.Connection:
+        """This thread's own connection, opened at first use."""
+        with translated(self.path):
+            connection: sqlite3.Connection = self._peewee.connection()
+        return connection
+
+    def close(self) -> None:
+        """Close this thread's connection."""
+        self._peewee.close()
+
+    @contextlib.contextmanager
+    def read(self) -> Iterator[sqlite3.Connection]:
+        """One consistent view: everything read inside is of the same moment."""
+        connection = self.connection()
+        with translated(self.path):
+            connection.execute("BEGIN")
+            try:
+                yield connection
+            finally:
+                connection.execute("ROLLBACK")
+
+    @contextlib.contextmanager
+    def write(self) -> Iterator[sqlite3.Connection]:
+        """One write transaction: all of it is stored, or nothing.
+
+        Raises ``StoreBusy`` when others hold the store for 10 s, ``StoreFull`` when the disk is full.
+        """
+        connection = self.connection()
+        deadline = time.monotonic() + _WRITE_PATIENCE
+        with translated(self.path), self._through_gate(deadline):
+            _begin_immediate(connection, deadline)
+            try:
+                yield connection
+                _commit(connection, deadline)
+            except BaseException:
+                # After a full disk SQLite has rolled back by itself.
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
+
+    def data_version(self) -> int:
+        """A number that moves when another connection has committed."""
+        with translated(self.path):
+            row = self.connection().execute("PRAGMA data_version").fetchone()
+        return int(row[0])
+
+    def sync(self) -> None:
+        """Put what is committed on disk, as a FULL commit would have done."""
+        with contextlib.suppress(FileNotFoundError):
+            fd = os.open(f"{self.path}-wal", os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                os.fsync(fd)
+            finally:
+                os.close(fd)
+
+    def checkpoint(self) -> None:
+        """Move the write-ahead log into the database as far as readers allow, without waiting."""
+        connection = self.connection()
+        with translated(self.path), self._through_gate(time.monotonic() + _WRITE_PATIENCE):
+            connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+
+    @contextlib.contextmanager
+    def _through_gate(self, deadline: float) -> Iterator[None]:
+        """Queue up in front of SQLite's lock, whose own waiting starves some of many writers.
+
+        The lock is on a file opened here and now: one open file would be shared by all threads.
+        """
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+        fd = os.open(self.folder / "gate", flags, 0o600)
+        try:
+            pause = 0.0002
+            while True:
+                try:
+                    fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    if time.monotonic() > deadline:
+                        raise _busy(self.path) from None
+                    time.sleep(pause)
+                    pause = min(pause * 1.5, 0.005)
+            yield
+        finally:
+            os.close(fd)
+
+    def _prepare_own_folder(self) -> None:
+        for folder in (self.folder, *(self.folder / name for name in _SUBFOLDERS)):
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(folder, 0o700)
+            _check_private(folder, os.lstat(folder), stat.S_ISDIR)
+
+    def _migrate(self) -> None:
+        version = self._version()
+        if version == migrations.LATEST:
+            return
+        deadline = time.monotonic() + _WRITE_PATIENCE
+        connection = self.connection()
+        with self._through_gate(deadline):
+            connection.execute("PRAGMA synchronous = FULL")
+            _begin_immediate(connection, deadline)
+            try:
+                version = self._version()  # another process may have been first
+                if version < migrations.LATEST:
+                    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+                    migrations.migrate(connection, version)
+                _commit(connection, deadline)
+            except BaseException:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
+            # Only now: the first commit went into the main file, so that its header always
+            # tells whose it is.
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute(f"PRAGMA synchronous = {self._synchronous}")
+
+    def _version(self) -> int:
+        connection = self.connection()
+        version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+        owner = int(connection.execute("PRAGMA application_id").fetchone()[0])
+        tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+        if owner != APPLICATION_ID and (owner or version or tables):
+            raise StoreUnusable(
+                f"{self.path} is another program's database; it was not touched. "
+                "Name a file of its own with --db"
+            )
+        if version > migrations.LATEST:
+            raise StoreUnusable(
+                f"{self.path} was written by a newer queuectl-tui (schema {version}, this one knows "
+                f"{migrations.LATEST}); it was not touched. Upgrade this queuectl-tui"
+            )
+        return version
+
+
+def parse_url(url: str) -> Path:
+    """The file a store's address means: a path, or ``sqlite:///path`` (four slashes: absolute)."""
+    scheme, separator, rest = url.partition("://")
+    if separator and scheme.startswith(("postgres", "mysql")):
+        raise StoreUnusable(f"{scheme}:// stores are not supported yet; give a path or sqlite:///…")
+    if separator:
+        if scheme != "sqlite" or not rest.startswith("/") or len(rest) < 2:
+            raise StoreUnusable("not a store's address: give a path or sqlite:///path")
+        url = rest[1:]
+    if not url or "\0" in url or url == ":memory:":
+        raise StoreUnusable("not a store's address: give a path or sqlite:///path")
+    return Path(os.path.abspath(os.path.expanduser(url)))
+
+
+@contextlib.contextmanager
+def translated(path: Path) -> Iterator[None]:
+    """Database and file-system errors as the one family that callers know."""
+    try:
+        yield
+    except (sqlite3.Error, peewee.PeeweeException) as error:
+        raise _explain(error, path) from error
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise _full(path) from error
+        raise StoreUnusable(f"cannot use {path}: {error.strerror or error}") from error
+
+
+def is_locked(error: sqlite3.Error) -> bool:
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    return code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
+def _explain(error: Exception, path: Path) -> QueueError:
+    cause = error.__cause__ if isinstance(error.__cause__, sqlite3.Error) else error
+    text = str(cause)
+    code = getattr(cause, "sqlite_errorcode", 0) & 0xFF
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return _busy(path)
+    if code == sqlite3.SQLITE_FULL or (code == sqlite3.SQLITE_IOERR and _free_space(path) < 65536):
+        return _full(path)
+    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        return StoreUnusable(
+            f"{path} is damaged or no database ({text}); it was not touched. Restore a backup, or "
+            "recover what is left with: sqlite3 FILE .recover"
+        )
+    if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_CANTOPEN):
+        return StoreUnusable(f"{path} cannot be opened for writing ({text})")
+    return StoreUnusable(f"{path}: {text}")
+
+
+def _busy(path: Path) -> StoreBusy:
+    return StoreBusy(f"{path} is locked by another process; nothing was changed, try again")
+
+
+def _full(path: Path) -> StoreFull:
+    return StoreFull(f"disk full: no room for {path}; nothing was changed. Free some space")
+
+
+def _free_space(path: Path) -> int:
+    try:
+        figures = os.statvfs(path.parent)
+    except OSError:
+        return 1 << 62
+    return figures.f_bavail * figures.f_frsize
+
+
+def _begin_immediate(connection: sqlite3.Connection, deadline: float) -> None:
+    _retry_locked(lambda: connection.execute("BEGIN IMMEDIATE"), deadline)
+
+
+def _commit(connection: sqlite3.Connection, deadline: float) -> None:
+    _retry_locked(lambda: connection.execute("COMMIT"), deadline)
+
+
+def _retry_locked(action: Callable[[], object], deadline: float) -> None:
+    """Short waits inside SQLite, many of them: a signal is served between two."""
+    while True:
+        try:
+            action()
+            return
+        except sqlite3.OperationalError as error:
+            if not is_locked(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.002)
+
+
+def _prepare_folder(folder: Path, *, create: bool) -> None:
+    if create:
+        try:
+            _make_private_folders(folder)
+        except OSError as error:
+            raise StoreUnusable(
+                f"cannot make the folder {folder}: {error.strerror or error}"
+            ) from error
+    try:
+        info = os.stat(folder)
+    except OSError as error:
+        raise StoreUnusable(f"cannot read the folder {folder}: {error.strerror}") from error
+    if not stat.S_ISDIR(info.st_mode):
+        raise StoreUnusable(f"{folder} is not a folder")
+    if info.st_uid not in (os.geteuid(), 0):
+        raise StoreUnusable(
+            f"the folder {folder} belongs to another user (uid {info.st_uid}); commands of a store "
+            "run with your rights, so it must be yours"
+        )
+    if info.st_mode & stat.S_IWOTH and not info.st_mode & stat.S_ISVTX:
+        raise StoreUnusable(
+            f"anybody may write to the folder {folder}; close it with: chmod o-w, or choose another"
+        )
+
+
+def _make_private_folders(folder: Path) -> None:
+    if folder.exists():
+        return
+    _make_private_folders(folder.parent)
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(folder, 0o700)
+
+
+def _check_file(path: Path, *, create: bool) -> None:
+    try:
+        info = os.lstat(path)
+    except FileNotFoundError:
+        if not create:
+            raise StoreUnusable(f"no store at {path}") from None
+        _create_file(path)
+        return
+    except OSError as error:
+        raise StoreUnusable(f"cannot read {path}: {error.strerror}") from error
+    _check_private(path, info, stat.S_ISREG)
+    try:
+        with open(path, "rb") as file:
+            header = file.read(16)
+    except OSError as error:
+        raise StoreUnusable(f"cannot read {path}: {error.strerror}") from error
+    if header and header != _MAGIC:
+        raise StoreUnusable(
+            f"{path} is not a queuectl-tui store; it was not touched. Name another file with --db"
+        )
+
+
+def _create_file(path: Path) -> None:
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    except FileExistsError:
+        _check_private(path, os.lstat(path), stat.S_ISREG)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise _full(path) from error
+        raise StoreUnusable(f"cannot create {path}: {error.strerror}") from error
+
+
+def _check_private(path: Path, info: os.stat_result, is_kind: Callable[[int], bool]) -> None:
+    if stat.S_ISLNK(info.st_mode):
+        raise StoreUnusable(f"{path} is a symbolic link; name the file itself")
+    if not is_kind(info.st_mode):
+        raise StoreUnusable(f"{path} is not what a store has there (file type is wrong)")
+    if info.st_uid != os.geteuid():
+        raise StoreUnusable(
+            f"{path} belongs to another user (uid {info.st_uid}); run as that user, or name a store "
+            "of your own with --db"
+        )
+    if info.st_mode & 0o077:
+        raise StoreUnusable(
+            f"{path} is open to other users (mode {stat.S_IMODE(info.st_mode):04o}); close it with: "
+            "chmod go-rwx"
+        )

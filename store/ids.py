@@ -1,0 +1,29 @@
+"""Job ids the store makes: short, and in order of time."""
+
+from __future__ import annotations
+
+from random import Random
+
+_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: no i, l, o, u
+_EPOCH = 1_735_689_600_000  # 2025-01-01T00:00:00Z in milliseconds
+_RANDOM_BITS = 15
+LENGTH = 11
+
+
+def first_id_number(now: int, random: Random) -> int:
+    """Where a run of ids begins: milliseconds since 2025, then 15 random bits."""
+    return (max(0, now - _EPOCH) << _RANDOM_BITS) | random.getrandbits(_RANDOM_BITS)
+
+
+def encode(number: int) -> str:
+    """``number`` as 11 characters that sort as the numbers do (good until the year 2059)."""
+    high, low = divmod(number, 1 << _RANDOM_BITS)
+    return _encode(high, LENGTH - 3) + _encode(low, 3)
+
+
+def _encode(number: int, length: int) -> str:
+    characters = []
+    for _ in range(length):
+        number, digit = divmod(number, 32)
+        characters.append(_ALPHABET[digit])
+    return "".join(reversed(characters))

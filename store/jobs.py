@@ -1,0 +1,376 @@
+"""The values that cross the store's border: frozen, typed, free of SQL.
+
+Times are UTC milliseconds since the epoch (``int``), durations are seconds (``float``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+DEFAULT_QUEUE = "default"
+DEFAULT_POOL = "default"
+
+
+class JobState(str, Enum):
+    """Where a job is in its life. The value is what is stored, ``label`` what people see."""
+
+    PENDING = "pending"
+    BLOCKED = "blocked"
+    PROCESSING = "processing"
+    FAILED = "failed"
+    COMPLETED = "completed"
+    DEAD = "dead"
+    CANCELLED = "cancelled"
+
+    @property
+    def label(self) -> str:
+        return _LABELS[self]
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing more happens to the job unless a person asks for it."""
+        return self in FINISHED
+
+    @classmethod
+    def parse(cls, word: str) -> JobState:
+        """The state named by its stored or its shown word, in any case. Raises ``ValueError``."""
+        folded = word.strip().lower()
+        for state in cls:
+            if folded in (state.value, state.label.lower()):
+                return state
+        raise ValueError(f"no such state: {word}")
+
+
+_LABELS = {
+    JobState.PENDING: "PENDING",
+    JobState.BLOCKED: "BLOCKED",
+    JobState.PROCESSING: "RUNNING",
+    JobState.FAILED: "RETRYING",
+    JobState.COMPLETED: "DONE",
+    JobState.DEAD: "DEAD",
+    JobState.CANCELLED: "CANCELLED",
+}
+FINISHED = frozenset({JobState.COMPLETED, JobState.DEAD, JobState.CANCELLED})
+
+
+class AttemptState(str, Enum):
+    """How one run of a job went."""
+
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    TIMED_OUT = "timed_out"
+    CANCELLED = "cancelled"
+    RELEASED = "released"
+    LOST = "lost"
+
+
+class WorkerKind(str, Enum):
+    SUPERVISOR = "supervisor"
+    WORKER = "worker"
+
+
+class WorkerState(str, Enum):
+    IDLE = "idle"
+    BUSY = "busy"
+    DRAINING = "draining"
+    PAUSED = "paused"
+    STALE = "stale"
+
+
+class Stream(str, Enum):
+    STDOUT = "stdout"
+    STDERR = "stderr"
+
+
+@dataclass(frozen=True, slots=True)
+class NewJob:
+    """A validated job on its way in. ``None`` means: the store's setting decides.
+
+    Exactly one of ``command`` (a line for the shell) and ``argv`` is set. ``delay`` (seconds)
+    and ``run_at`` exclude each other.
+    """
+
+    command: str | None = None
+    argv: tuple[str, ...] | None = None
+    id: str | None = None
+    max_retries: int | None = None
+    queue: str = DEFAULT_QUEUE
+    priority: int = 0
+    run_at: int | None = None
+    delay: float | None = None
+    timeout: float | None = None
+    stop_grace: float | None = None
+    cwd: str | None = None
+    env: Mapping[str, str] = field(default_factory=dict)
+    label: str | None = None
+    depends_on: tuple[str, ...] = ()
+    unique_key: str | None = None
+    backoff_base: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A job as it stands in the store.
+
+    ``seq`` is its place in the order of arrival. ``started_at`` to ``worker`` are the last
+    attempt's. ``number`` is the last attempt's own number (0: none yet); ``attempts`` counts only
+    what counts against ``max_retries``. ``waiting_for`` names the dependencies not yet completed.
+    """
+
+    seq: int
+    id: str
+    command: str | None
+    argv: tuple[str, ...] | None
+    state: JobState
+    queue: str
+    priority: int
+    label: str | None
+    attempts: int
+    max_retries: int
+    timeout: float
+    stop_grace: float | None
+    run_at: int
+    cwd: str
+    env: Mapping[str, str]
+    depends_on: tuple[str, ...]
+    unique_key: str | None
+    backoff_base: float | None
+    created_at: int
+    updated_at: int
+    started_at: int | None
+    finished_at: int | None
+    exit_code: int | None
+    signal: int | None
+    last_error: str | None
+    worker: str | None
+    number: int
+    cancel_requested: bool
+
+    @property
+    def line(self) -> str:
+        """The command as one line, an argument vector quoted as a shell would need it."""
+        if self.command is not None:
+            return self.command
+        import shlex
+
+        return shlex.join(self.argv or ())
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One run of a job. ``id`` is the lease; ``number`` is 1, 2, 3 … within the job."""
+
+    id: int
+    number: int
+    state: AttemptState
+    worker: str
+    started_at: int
+    finished_at: int | None
+    exit_code: int | None
+    signal: int | None
+    error: str | None
+    cpu_seconds: float | None
+    max_rss_bytes: int | None
+    stdout_bytes: int | None
+    stderr_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to run one attempt, and all that is needed to run it.
+
+    ``attempt_id`` fences: only its holder may end the attempt. ``env`` is what the job adds to
+    the worker's own environment: captured variables, then the job's, without ``QUEUECTL_*``.
+    """
+
+    attempt_id: int
+    job_id: str
+    job_seq: int
+    number: int
+    queue: str
+    command: str | None
+    argv: tuple[str, ...] | None
+    cwd: str
+    env: Mapping[str, str]
+    timeout: float
+    stop_grace: float
+    shell: tuple[str, ...]
+    max_retries: int
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """What an attempt wrote to one stream: the bytes themselves, or a file that took its place."""
+
+    size: int
+    data: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How an attempt ended, as its runner saw it.
+
+    ``state`` is ``COMPLETED``, ``FAILED``, ``TIMED_OUT``, ``CANCELLED`` or ``LOST``. ``tree_empty``
+    is False while processes of the attempt are still being ended: the job is not run again before
+    ``Queue.settle``.
+    """
+
+    state: AttemptState
+    exit_code: int | None = None
+    signal: int | None = None
+    error: str | None = None
+    cpu_seconds: float = 0.0
+    max_rss_bytes: int = 0
+    stdout: Output = Output(0, b"")
+    stderr: Output = Output(0, b"")
+    tree_empty: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessIdentity:
+    """A process that can't be mistaken for another: pid, start time and the boot it belongs to.
+
+    ``start`` is field 22 of ``/proc/PID/stat`` (clock ticks since boot) on Linux, else the
+    creation time in milliseconds.
+    """
+
+    pid: int
+    start: int
+    boot_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """A supervisor or a worker process, as registered.
+
+    ``heartbeat_age`` is in seconds. ``cpu_percent`` and ``rss_bytes`` include the running
+    command's processes. ``count`` is how many workers a supervisor keeps; ``supervisor`` is the
+    id of a worker's supervisor.
+    """
+
+    id: str
+    kind: WorkerKind
+    pool: str
+    pid: int
+    host: str
+    state: WorkerState
+    job: str | None
+    attempt: int | None
+    done: int
+    failed: int
+    started_at: int
+    heartbeat_age: float
+    cpu_percent: float | None
+    rss_bytes: int | None
+    queues: tuple[str, ...]
+    supervisor: str | None
+    count: int
+    identity: ProcessIdentity
+
+
+@dataclass(frozen=True, slots=True)
+class Orders:
+    """What people asked of a supervisor through the store."""
+
+    count: int
+    paused: bool
+    stop: str | None
+    """``None``, ``"drain"`` or ``"now"``."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueueInfo:
+    name: str
+    paused: bool
+    max_running: int | None
+    pending: int
+    processing: int
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The store at a glance. ``per_minute`` holds (completed, failed) attempts for each of the last
+    minutes, oldest first, the current one last; ``completed_per_minute`` is over the last 60 s."""
+
+    counts: Mapping[JobState, int]
+    workers_up: int
+    workers_busy: int
+    workers_stale: int
+    queues: tuple[QueueInfo, ...]
+    oldest_pending_seconds: float | None
+    completed_per_minute: float
+    per_minute: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class JobFilter:
+    """Which jobs are meant; every given part must hold.
+
+    ``search`` looks for the text in id, command and label, ignoring case. ``error`` matches
+    ``last_error`` exactly.
+    """
+
+    states: frozenset[JobState] = frozenset()
+    queue: str | None = None
+    label: str | None = None
+    search: str | None = None
+    exit_code: int | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A sort column, one of ``SORT_COLUMNS``, and its direction. Ties go by arrival."""
+
+    column: str = "created"
+    reverse: bool = False
+
+
+SORT_COLUMNS = (
+    "created",
+    "updated",
+    "finished",
+    "state",
+    "queue",
+    "priority",
+    "attempts",
+    "run_at",
+    "exit",
+    "id",
+    "command",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A slice of a sorted, filtered list: ``rows`` begin at ``offset`` of ``total``.
+
+    ``position`` is where the job that was to be followed stands in the whole list.
+    """
+
+    total: int
+    offset: int
+    rows: tuple[Job, ...]
+    position: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One consistent picture of the store, read in one transaction."""
+
+    at: int
+    status: Status
+    workers: tuple[Worker, ...]
+    window: Window
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorGroup:
+    """Dead jobs that share a last error."""
+
+    error: str | None
+    count: int
+    example: str

@@ -1,0 +1,143 @@
+"""The peewee models, private to this package: what the tables of the migrations hold."""
+
+from __future__ import annotations
+
+from peewee import (
+    AutoField,
+    BigIntegerField,
+    BlobField,
+    BooleanField,
+    CompositeKey,
+    DoubleField,
+    IntegerField,
+    Model,
+    TextField,
+)
+
+
+class JobRow(Model):
+    seq = AutoField()
+    id = TextField(unique=True)
+    state = TextField()
+    ready = BooleanField()
+    queue = TextField()
+    priority = IntegerField()
+    run_at = BigIntegerField()
+    attempts = IntegerField()
+    max_retries = IntegerField()
+    number = IntegerField()
+    lease = BigIntegerField(null=True)
+    held_by = BigIntegerField(null=True)
+    cancel_requested = BooleanField()
+    timeout = DoubleField()
+    stop_grace = DoubleField(null=True)
+    backoff_base = DoubleField(null=True)
+    command = TextField(null=True)
+    argv = TextField(null=True)
+    cwd = TextField()
+    env = TextField(null=True)
+    environment = IntegerField(null=True)
+    label = TextField(null=True)
+    unique_key = TextField(null=True)
+    created_at = BigIntegerField()
+    updated_at = BigIntegerField()
+    started_at = BigIntegerField(null=True)
+    finished_at = BigIntegerField(null=True)
+    exit_code = IntegerField(null=True)
+    signal = IntegerField(null=True)
+    last_error = TextField(null=True)
+    worker = TextField(null=True)
+
+    class Meta:
+        table_name = "job"
+
+
+class AttemptRow(Model):
+    id = AutoField()
+    job = BigIntegerField()
+    number = IntegerField()
+    state = TextField()
+    worker = TextField()
+    started_at = BigIntegerField()
+    finished_at = BigIntegerField(null=True)
+    exit_code = IntegerField(null=True)
+    signal = IntegerField(null=True)
+    error = TextField(null=True)
+    cpu_seconds = DoubleField(null=True)
+    max_rss_bytes = BigIntegerField(null=True)
+    stdout_bytes = BigIntegerField(null=True)
+    stderr_bytes = BigIntegerField(null=True)
+    stdout = BlobField(null=True)
+    stderr = BlobField(null=True)
+
+    class Meta:
+        table_name = "attempt"
+
+
+class DependencyRow(Model):
+    job = BigIntegerField()
+    needs = BigIntegerField()
+
+    class Meta:
+        table_name = "dependency"
+        primary_key = CompositeKey("job", "needs")
+
+
+class QueueRow(Model):
+    name = TextField(primary_key=True)
+    paused = BooleanField()
+    max_running = IntegerField(null=True)
+
+    class Meta:
+        table_name = "queue"
+
+
+class WorkerRow(Model):
+    seq = AutoField()
+    kind = TextField()
+    pool = TextField()
+    supervisor = IntegerField(null=True)
+    host = TextField()
+    pid = IntegerField()
+    start = BigIntegerField()
+    boot_id = TextField()
+    queues = TextField()
+    count = IntegerField(default=0)
+    paused = BooleanField(default=False)
+    stop = TextField(null=True)
+    done = IntegerField(default=0)
+    failed = IntegerField(default=0)
+    started_at = BigIntegerField()
+    heartbeat_at = BigIntegerField(null=True)
+    cpu_percent = DoubleField(null=True)
+    rss_bytes = BigIntegerField(null=True)
+
+    class Meta:
+        table_name = "worker"
+
+
+class SettingRow(Model):
+    name = TextField(primary_key=True)
+    value = TextField()
+
+    class Meta:
+        table_name = "setting"
+
+
+class JobCountRow(Model):
+    queue = TextField()
+    state = TextField()
+    jobs = IntegerField()
+
+    class Meta:
+        table_name = "job_count"
+        primary_key = CompositeKey("queue", "state")
+
+
+class ThroughputRow(Model):
+    bucket = BigIntegerField(primary_key=True)
+    completed = IntegerField()
+    failed = IntegerField()
+
+    class Meta:
+        table_name = "throughput"

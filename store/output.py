@@ -1,0 +1,118 @@
+"""What an attempt printed, readable at any offset while it runs and ever after.
+
+A running attempt writes into its worker's scratch file. When it ends, a small stream moves into the
+store and the scratch file is used again; a large one becomes a file of its own.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from store.jobs import AttemptState, Stream
+
+Read = TypeVar("Read")
+
+SMALL = 32 * 1024  # bytes that go into the store rather than into a file
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What the store knows of one stream of an attempt right now."""
+
+    state: AttemptState
+    worker: str
+    size: int
+    data: bytes | None
+
+
+class Folders:
+    """Where output rests on disk. Names are made of row numbers, never of what people chose."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def scratch(self, worker: str, stream: Stream) -> Path:
+        """The file that a worker's running command writes to; ``worker`` is the store's own id."""
+        return self._folder / "scratch" / f"{worker}.{stream.value}"
+
+    def kept(self, attempt_id: int, stream: Stream) -> Path:
+        """Where a large output stays after its attempt."""
+        return self._folder / "output" / f"{attempt_id}.{stream.value}"
+
+
+class OutputView(Protocol):
+    """Random access to one stream; a live one grows, and may shrink."""
+
+    @property
+    def live(self) -> bool: ...
+
+    def size(self) -> int: ...
+
+    def read(self, offset: int, length: int) -> bytes: ...
+
+
+class StoredOutput:
+    """An ``OutputView`` over whatever holds the stream at the moment of asking.
+
+    ``look`` asks the store. Bytes from a scratch file count only if the attempt is still running
+    after they were read: otherwise the file may already belong to the next one.
+    """
+
+    def __init__(
+        self,
+        look: Callable[[], Recorded],
+        folders: Folders,
+        attempt_id: int,
+        stream: Stream,
+    ) -> None:
+        self._look = look
+        self._folders = folders
+        self._attempt_id = attempt_id
+        self._stream = stream
+        self._recorded = look()
+
+    @property
+    def live(self) -> bool:
+        return self._recorded.state is AttemptState.RUNNING
+
+    def size(self) -> int:
+        if self.live:
+            length = self._live(lambda fd: os.fstat(fd).st_size)
+            self._recorded = self._look()
+            if self.live:
+                return length or 0
+        return self._recorded.size
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Up to ``length`` bytes from ``offset``; ``b""`` at or past the end."""
+        if self.live:
+            data = self._live(lambda fd: os.pread(fd, length, offset))
+            self._recorded = self._look()
+            if self.live:
+                return data or b""
+        if self._recorded.data is not None:
+            return self._recorded.data[offset : offset + length]
+        kept = self._folders.kept(self._attempt_id, self._stream)
+        return _from_file(kept, lambda fd: os.pread(fd, length, offset)) or b""
+
+    def _live(self, read: Callable[[int], Read]) -> Read | None:
+        """Ask the scratch file, or what it became: at the end it may be renamed into place."""
+        value = _from_file(self._folders.scratch(self._recorded.worker, self._stream), read)
+        if value is None:
+            value = _from_file(self._folders.kept(self._attempt_id, self._stream), read)
+        return value
+
+
+def _from_file(path: Path, read: Callable[[int], Read]) -> Read | None:
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        return None
+    try:
+        return read(fd)
+    finally:
+        os.close(fd)

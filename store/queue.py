@@ -1,0 +1,882 @@
+"""``Queue``: every change of a job's state is here and only here.
+
+Each public method that changes something is one transaction, and rings the doorbells afterwards.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from peewee import SQL
+
+from store import doorbell, reads
+from store.batch import Batch
+from store.database import Database
+from store.errors import InvalidInput, KeyInUse, LeaseLost, NoSuchJob, QueueError, WrongState
+from store.jobs import (
+    FINISHED,
+    Attempt,
+    AttemptState,
+    ErrorGroup,
+    Job,
+    JobFilter,
+    JobState,
+    Lease,
+    NewJob,
+    Order,
+    Orders,
+    Outcome,
+    ProcessIdentity,
+    Snapshot,
+    Status,
+    Stream,
+    Window,
+    Worker,
+    WorkerKind,
+)
+from store.models import JobRow
+from store.output import Folders, OutputView, Recorded, StoredOutput
+from store.retry import backoff_seconds, exhausted
+from store.settings import Settings
+
+_UNFINISHED = frozenset(JobState) - FINISHED
+_RETRYABLE = FINISHED | {JobState.FAILED}
+_PROMOTED_AT_ONCE = 500
+_PRUNED_AT_ONCE = 500
+
+Clock = Callable[[], int]
+
+
+class Queue:
+    """A store of jobs, opened. Made by ``open_store``; may be used from several threads."""
+
+    def __init__(self, database: Database, *, clock: Clock, random: Random) -> None:
+        self._database = database
+        self._clock = clock
+        self._random = random
+        self._environments: dict[int, Mapping[str, str]] = {}
+        self.path: Path = database.path
+        self.url = str(database.path)
+        self.settings = Settings(database)
+        self.folders = Folders(database.folder)
+        self.store_id: str = (
+            database.connection()
+            .execute("SELECT value FROM meta WHERE name = 'store_id'")
+            .fetchone()[0]
+        )
+
+    def now(self) -> int:
+        """UTC milliseconds by the store's clock."""
+        return self._clock()
+
+    def close(self) -> None:
+        """Close this thread's connection."""
+        self._database.close()
+
+    # What people do ------------------------------------------------------------------------------
+
+    def enqueue(
+        self,
+        jobs: Iterable[NewJob],
+        *,
+        captured_env: Mapping[str, str] | None = None,
+        dry_run: bool = False,
+    ) -> list[str]:
+        """Store a batch, all or nothing; the ids in order. On disk when this returns.
+
+        ``captured_env`` is what the jobs take along from where they were enqueued. ``dry_run``
+        checks everything and stores nothing. Raises ``IdInUse``, ``KeyInUse``, ``InvalidInput``.
+        """
+        batch = Batch(self._database.folder)
+        try:
+            now = self.now()
+            batch.fill(
+                jobs,
+                now=now,
+                cwd=os.getcwd,
+                environment=None if dry_run else self._environment_id(captured_env or {}),
+                settings=self.settings.values(),
+            )
+            if not len(batch):
+                raise InvalidInput("the batch is empty: there is no job in it")
+            with suppress(_DryRun), self._change() as connection:
+                ids = batch.insert(connection, now=now, random=self._random)
+                if dry_run:
+                    raise _DryRun
+            return ids
+        finally:
+            batch.close()
+
+    def cancel(self, ids: Sequence[str]) -> list[Job]:
+        """End waiting jobs now; running ones are marked, and their workers told.
+
+        Raises ``NoSuchJob``, or ``WrongState`` when one has finished; then none is changed.
+        """
+        with self._change() as connection:
+            self._cancel(connection, reads.seqs(connection, ids))
+        return [self.job(job_id) for job_id in ids]
+
+    def cancel_matching(self, wanted: JobFilter) -> int:
+        """Cancel all unfinished jobs that match; how many."""
+        return self._on_matching(wanted, _UNFINISHED, self._cancel)
+
+    def retry(self, ids: Sequence[str]) -> list[Job]:
+        """Run finished or failed jobs (again) now; all but failed ones start over at 0 attempts.
+
+        Raises ``NoSuchJob``, ``WrongState``, ``KeyInUse``; then none is changed.
+        """
+        with self._change() as connection:
+            self._retry(connection, reads.seqs(connection, ids))
+        return [self.job(job_id) for job_id in ids]
+
+    def retry_matching(self, wanted: JobFilter) -> int:
+        """Retry all finished or failed jobs that match; how many."""
+        return self._on_matching(wanted, _RETRYABLE, self._retry)
+
+    def delete(self, ids: Sequence[str]) -> None:
+        """Remove finished jobs with their history and output.
+
+        Raises ``NoSuchJob``, or ``WrongState`` when one is unfinished or an unfinished job needs
+        it; then none is removed.
+        """
+        with self._change() as connection:
+            chosen = reads.seqs(connection, ids)
+            kept_files = self._delete(connection, chosen)
+        self._unlink(kept_files)
+
+    def delete_matching(self, wanted: JobFilter, *, finished_before: int | None = None) -> int:
+        """Remove finished jobs that match, in small transactions; how many.
+
+        ``finished_before`` is a time in UTC milliseconds. What an unfinished job needs stays.
+        """
+        removed = 0
+        while number := self._delete_some(wanted, finished_before):
+            removed += number
+        return removed
+
+    # What people ask -----------------------------------------------------------------------------
+
+    def job(self, job_id: str) -> Job:
+        """The job as it stands. Raises ``NoSuchJob``."""
+        with self._database.read():
+            return reads.one_job(self._database.query, job_id)
+
+    def jobs(
+        self,
+        wanted: JobFilter | None = None,
+        order: Order | None = None,
+        *,
+        limit: int | None = None,
+        offset: int = 0,
+    ) -> list[Job]:
+        """Jobs that match; newest first unless ``order`` says otherwise."""
+        with self._database.read():
+            return reads.jobs(
+                self._database.query,
+                wanted or JobFilter(),
+                order or Order(reverse=True),
+                limit,
+                offset,
+            )
+
+    def count(self, wanted: JobFilter | None = None) -> int:
+        """How many jobs match."""
+        with self._database.read():
+            return reads.count(self._database.query, wanted or JobFilter())
+
+    def history(self, job_id: str) -> list[Attempt]:
+        """Every attempt of a job, oldest first. Raises ``NoSuchJob``."""
+        with self._database.read() as connection:
+            (seq,) = reads.seqs(connection, [job_id])
+            return reads.history(self._database.query, seq)
+
+    def output(self, job_id: str, number: int | None, stream: Stream) -> OutputView:
+        """What an attempt printed (``None``: the last). Raises ``NoSuchJob``, ``QueueError``."""
+        attempts = self.history(job_id)
+        chosen = [attempt for attempt in attempts if number in (None, attempt.number)]
+        if not chosen:
+            known = f"it has {len(attempts)}" if attempts else "it has not run yet"
+            what = "no attempt" if number is None else f"no attempt {number}"
+            raise QueueError(f"{what} of job {job_id}: {known}")
+        attempt_id = chosen[-1].id
+        return StoredOutput(
+            lambda: self._recorded(attempt_id, stream), self.folders, attempt_id, stream
+        )
+
+    def status(self) -> Status:
+        """Counts, workers and throughput at a glance."""
+        with self._database.read() as connection:
+            return reads.status(connection, self.now())
+
+    def workers(self) -> list[Worker]:
+        """Supervisors, each followed by its workers."""
+        with self._database.read() as connection:
+            return reads.workers(connection, self.now())
+
+    def error_groups(self, wanted: JobFilter | None = None) -> list[ErrorGroup]:
+        """Dead jobs by their last error, the most frequent first."""
+        with self._database.read():
+            return reads.error_groups(self._database.query, wanted or JobFilter())
+
+    def window(
+        self, wanted: JobFilter, order: Order, *, offset: int, limit: int, follow: str | None = None
+    ) -> Window:
+        """Rows ``offset`` to ``offset + limit`` of a list, and where job ``follow`` stands in it."""
+        with self._database.read():
+            return reads.window(self._database.query, wanted, order, offset, limit, follow)
+
+    def snapshot(
+        self, wanted: JobFilter, order: Order, *, offset: int, limit: int, follow: str | None = None
+    ) -> Snapshot:
+        """Status, workers and a window of jobs, all of one moment."""
+        with self._database.read() as connection:
+            now = self.now()
+            return Snapshot(
+                at=now,
+                status=reads.status(connection, now),
+                workers=tuple(reads.workers(connection, now)),
+                window=reads.window(self._database.query, wanted, order, offset, limit, follow),
+            )
+
+    def change_token(self) -> int:
+        """A number that moves whenever something was committed; asking is cheap."""
+        return self._database.data_version() + self._database.connection().total_changes
+
+    # What workers do -----------------------------------------------------------------------------
+
+    def claim(self, worker: str, queues: Sequence[str] = ()) -> Lease | None:
+        """Take the best ready job for ``worker``, from ``queues`` only if any are named."""
+        if not self._is_anything_claimable(queues):
+            return None
+        with self._change(ring=False) as connection:
+            lease = self._claim(connection, worker, queues)
+        if lease is not None and lease.max_retries == 0:
+            self._database.sync()  # it must not run again after a power loss
+        return lease
+
+    def finish(
+        self,
+        lease: Lease,
+        outcome: Outcome,
+        *,
+        claim_for: str | None = None,
+        queues: Sequence[str] = (),
+    ) -> Lease | None:
+        """Record how an attempt ended, and claim the next job in the same transaction.
+
+        Raises ``LeaseLost`` when the attempt was ended by somebody else: nothing is recorded.
+        """
+        with self._change(ring=False) as connection:
+            unblocked = self._finish(connection, lease, outcome)
+            following = None
+            if claim_for is not None and outcome.tree_empty:
+                following = self._claim(connection, claim_for, queues)
+        if unblocked:
+            self.ring()
+        if following is not None and following.max_retries == 0:
+            self._database.sync()
+        return following
+
+    def release(self, lease: Lease, outcome: Outcome) -> None:
+        """Give a job back unrun: pending again, the attempt not counted. Raises ``LeaseLost``.
+
+        A job that was to be cancelled is cancelled.
+        """
+        with self._change() as connection:
+            job = self._leased(connection, lease)
+            if job["cancel_requested"]:
+                self._finish(connection, lease, replace(outcome, state=AttemptState.CANCELLED))
+                return
+            now = self.now()
+            connection.execute(_END_ATTEMPT, _ended(lease, outcome, now, AttemptState.RELEASED))
+            connection.execute(
+                "UPDATE job SET state = 'pending', ready = 1, lease = NULL, run_at = min(run_at, ?),"
+                " attempts = attempts - 1, finished_at = ?, exit_code = ?, signal = ?,"
+                " updated_at = ? WHERE seq = ?",
+                (now, now, outcome.exit_code, outcome.signal, now, lease.job_seq),
+            )
+
+    def settle(self, lease: Lease) -> None:
+        """The attempt's processes are all gone: its job may be run again."""
+        with self._change() as connection:
+            connection.execute(
+                "UPDATE job SET held_by = NULL WHERE seq = ? AND held_by = ?",
+                (lease.job_seq, lease.attempt_id),
+            )
+
+    def cancel_requested(self, lease: Lease) -> bool:
+        """Whether somebody wants this attempt stopped, or ended it already."""
+        row = (
+            self._database.connection()
+            .execute("SELECT lease, cancel_requested FROM job WHERE seq = ?", (lease.job_seq,))
+            .fetchone()
+        )
+        return row is None or row[0] != lease.attempt_id or bool(row[1])
+
+    def next_due(self) -> int | None:
+        """When the next waiting job becomes due (UTC milliseconds)."""
+        row = self._database.connection().execute(_NEXT_DUE).fetchone()
+        return None if row is None else int(row[0])
+
+    def leases(self, worker: str) -> list[Lease]:
+        """Attempts that ``worker`` runs, or whose processes it has yet to end."""
+        with self._database.read() as connection:
+            rows = connection.execute(
+                "SELECT seq, coalesce(lease, held_by) FROM job WHERE worker = ?"
+                " AND seq IN (SELECT seq FROM job INDEXED BY job_running WHERE lease IS NOT NULL"
+                " UNION SELECT seq FROM job INDEXED BY job_held WHERE held_by IS NOT NULL)",
+                (worker,),
+            ).fetchall()
+            return [self._lease(connection, seq, attempt) for seq, attempt in rows]
+
+    # The registry --------------------------------------------------------------------------------
+
+    def register(
+        self,
+        kind: WorkerKind,
+        *,
+        pool: str,
+        host: str,
+        identity: ProcessIdentity | None = None,
+        supervisor: str | None = None,
+        queues: Sequence[str] = (),
+        count: int = 0,
+    ) -> str:
+        """Enter a supervisor or a worker; its id. It counts as up after its first heartbeat."""
+        known = identity or ProcessIdentity(0, 0, "")
+        with self._change(ring=False) as connection:
+            cursor = connection.execute(
+                "INSERT INTO worker (kind, pool, supervisor, host, pid, start, boot_id, queues,"
+                " count, started_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    kind.value,
+                    pool,
+                    None if supervisor is None else _seq(supervisor),
+                    host,
+                    known.pid,
+                    known.start,
+                    known.boot_id,
+                    json.dumps(list(queues)),
+                    count,
+                    self.now(),
+                ),
+            )
+            return reads.worker_id(kind.value, cursor.lastrowid or 0)
+
+    def identify(self, worker: str, identity: ProcessIdentity) -> None:
+        """Say which process a registered worker is."""
+        with self._change(ring=False) as connection:
+            connection.execute(
+                "UPDATE worker SET pid = ?, start = ?, boot_id = ? WHERE seq = ?",
+                (identity.pid, identity.start, identity.boot_id, _seq(worker)),
+            )
+
+    def heartbeat(self, worker: str) -> None:
+        """Say that ``worker`` lives."""
+        with self._change(ring=False) as connection:
+            connection.execute(
+                "UPDATE worker SET heartbeat_at = ? WHERE seq = ?", (self.now(), _seq(worker))
+            )
+
+    def report_usage(self, samples: Mapping[str, tuple[float, int]]) -> None:
+        """Store CPU percent and resident bytes of workers, by id."""
+        with self._change(ring=False) as connection:
+            connection.executemany(
+                "UPDATE worker SET cpu_percent = ?, rss_bytes = ? WHERE seq = ?",
+                [(cpu, rss, _seq(worker)) for worker, (cpu, rss) in samples.items()],
+            )
+
+    def unregister(self, worker: str) -> None:
+        """Forget a supervisor or worker that is gone."""
+        with self._change(ring=False) as connection:
+            connection.execute("DELETE FROM worker WHERE seq = ?", (_seq(worker),))
+
+    def registered(self) -> list[tuple[str, WorkerKind, str, ProcessIdentity]]:
+        """Every entry, also those not yet up: id, kind, pool, process."""
+        rows = self._database.connection().execute(
+            "SELECT seq, kind, pool, pid, start, boot_id FROM worker ORDER BY seq"
+        )
+        return [
+            (reads.worker_id(kind, seq), WorkerKind(kind), pool, ProcessIdentity(pid, start, boot))
+            for seq, kind, pool, pid, start, boot in rows
+        ]
+
+    def order(
+        self,
+        pool: str,
+        *,
+        count: int | None = None,
+        paused: bool | None = None,
+        stop: str | None = None,
+    ) -> Worker:
+        """Ask the pool's supervisor to keep ``count`` workers, to pause, or to stop.
+
+        ``stop`` is ``"drain"`` or ``"now"``. Raises ``QueueError`` when no supervisor is up.
+        """
+        supervisor = self._supervisor(pool)
+        with self._change() as connection:
+            connection.execute(
+                "UPDATE worker SET count = coalesce(?, count), paused = coalesce(?, paused),"
+                " stop = CASE WHEN stop = 'now' THEN stop ELSE coalesce(?, stop) END WHERE seq = ?",
+                (count, paused, stop, _seq(supervisor.id)),
+            )
+        return self._supervisor(pool)
+
+    def orders(self, supervisor: str) -> Orders:
+        """What a supervisor has been asked to do."""
+        row = (
+            self._database.connection()
+            .execute("SELECT count, paused, stop FROM worker WHERE seq = ?", (_seq(supervisor),))
+            .fetchone()
+        )
+        if row is None:
+            return Orders(count=0, paused=False, stop="drain")
+        return Orders(count=row[0], paused=bool(row[1]), stop=row[2])
+
+    # Keeping house -------------------------------------------------------------------------------
+
+    def prune(self) -> int:
+        """Remove some finished jobs older than the settings keep them; how many, 0 when done."""
+        values = self.settings.values()
+        removed = 0
+        for states, setting in (
+            ({JobState.COMPLETED, JobState.CANCELLED}, "keep_completed"),
+            ({JobState.DEAD}, "keep_dead"),
+        ):
+            before = self.now() - int(float(values[setting]) * 1000)
+            removed += self._delete_some(JobFilter(states=frozenset(states)), before)
+        return removed
+
+    def checkpoint(self) -> None:
+        """Keep the write-ahead log small."""
+        self._database.checkpoint()
+
+    def sync(self) -> None:
+        """Put everything committed on disk."""
+        self._database.sync()
+
+    def ring(self) -> None:
+        """Wake everybody who waits for a change."""
+        doorbell.ring(self._database.folder / "bells")
+
+    def doorbell(self, name: str) -> doorbell.Doorbell:
+        """A doorbell of one's own; ``name`` is the store's id of a worker or supervisor."""
+        return doorbell.Doorbell(self._database.folder / "bells", name)
+
+    def pool_lock(self, pool: str) -> Path:
+        """The file whose lock says that this machine's supervisor of ``pool`` is running."""
+        return self._database.folder / "locks" / sha256(pool.encode()).hexdigest()[:32]
+
+    # One statement at a time ---------------------------------------------------------------------
+
+    @contextmanager
+    def _change(self, *, ring: bool = True) -> Iterator[sqlite3.Connection]:
+        with self._database.write() as connection:
+            yield connection
+        if ring:
+            self.ring()
+
+    def _environment_id(self, captured: Mapping[str, str]) -> int | None:
+        """The row that holds this environment; thousands of jobs share one."""
+        if not captured:
+            return None
+        data = json.dumps(dict(sorted(captured.items())), ensure_ascii=False)
+        digest = sha256(data.encode()).hexdigest()
+        known = "SELECT id FROM environment WHERE digest = ?"
+        row = self._database.connection().execute(known, (digest,)).fetchone()
+        if row is None:
+            with self._change(ring=False) as connection:
+                connection.execute(
+                    "INSERT INTO environment (digest, data) VALUES (?, ?) ON CONFLICT DO NOTHING",
+                    (digest, data),
+                )
+                row = connection.execute(known, (digest,)).fetchone()
+        return int(row[0])
+
+    def _is_anything_claimable(self, queues: Sequence[str]) -> bool:
+        connection = self._database.connection()
+        due = connection.execute(_NEXT_DUE).fetchone()
+        if due is not None and due[0] <= self.now():
+            return True
+        best = _best_job(len(queues))
+        return connection.execute(best, tuple(queues)).fetchone() is not None
+
+    def _claim(
+        self, connection: sqlite3.Connection, worker: str, queues: Sequence[str]
+    ) -> Lease | None:
+        now = self.now()
+        connection.execute(_PROMOTE, (now, _PROMOTED_AT_ONCE))
+        row = connection.execute(_claim_best(len(queues)), (worker, now, *queues)).fetchone()
+        if row is None:
+            return None
+        attempt_id, seq = row
+        connection.execute(_TAKE, (attempt_id, worker, now, now, seq))
+        return self._lease(connection, seq, attempt_id)
+
+    def _lease(self, connection: sqlite3.Connection, seq: int, attempt_id: int) -> Lease:
+        row = connection.execute(_LEASE, (seq,)).fetchone()
+        (job_id, number, queue, command, argv, cwd, env, environment, timeout, grace, retries) = row
+        values = self.settings.values()
+        return Lease(
+            attempt_id=attempt_id,
+            job_id=job_id,
+            job_seq=seq,
+            number=number,
+            queue=queue,
+            command=command,
+            argv=None if argv is None else tuple(json.loads(argv)),
+            cwd=cwd,
+            env={**self._environment(connection, environment), **(json.loads(env) if env else {})},
+            timeout=timeout,
+            stop_grace=float(values["stop_grace"]) if grace is None else grace,
+            shell=tuple(shlex.split(str(values["shell"]))),
+            max_retries=retries,
+        )
+
+    def _environment(
+        self, connection: sqlite3.Connection, environment: int | None
+    ) -> Mapping[str, str]:
+        if environment is None:
+            return {}
+        if environment not in self._environments:
+            row = connection.execute(
+                "SELECT data FROM environment WHERE id = ?", (environment,)
+            ).fetchone()
+            self._environments = {environment: json.loads(row[0])}
+        return self._environments[environment]
+
+    def _leased(self, connection: sqlite3.Connection, lease: Lease) -> dict[str, Any]:
+        columns = "attempts, max_retries, cancel_requested, backoff_base, worker"
+        row = connection.execute(
+            f"SELECT {columns} FROM job WHERE seq = ? AND lease = ?",
+            (lease.job_seq, lease.attempt_id),
+        ).fetchone()
+        if row is None:
+            raise LeaseLost(f"attempt {lease.number} of job {lease.job_id} was ended elsewhere")
+        return dict(zip(columns.split(", "), row, strict=True))
+
+    def _finish(self, connection: sqlite3.Connection, lease: Lease, outcome: Outcome) -> bool:
+        """Record the end of an attempt; True when it made blocked jobs ready."""
+        job = self._leased(connection, lease)
+        now = self.now()
+        cancelled = job["cancel_requested"] or outcome.state is AttemptState.CANCELLED
+        attempt_state = AttemptState.CANCELLED if cancelled else outcome.state
+        state, run_at = self._after(job, attempt_state, now)
+        connection.execute(_END_ATTEMPT, _ended(lease, outcome, now, attempt_state))
+        connection.execute(
+            _END_JOB,
+            (
+                state.value,
+                run_at,
+                None if outcome.tree_empty else lease.attempt_id,
+                now,
+                now,
+                outcome.exit_code,
+                outcome.signal,
+                outcome.error,
+                lease.job_seq,
+            ),
+        )
+        completed = state is JobState.COMPLETED
+        self._tally(connection, job["worker"], completed, cancelled=bool(cancelled), now=now)
+        return completed and self._unblock(connection, lease.job_seq, now)
+
+    def _after(
+        self, job: Mapping[str, Any], ended: AttemptState, now: int
+    ) -> tuple[JobState, int | None]:
+        """The state that follows an attempt, and when the next one is due."""
+        if ended is AttemptState.CANCELLED:
+            return JobState.CANCELLED, None
+        if ended is AttemptState.COMPLETED:
+            return JobState.COMPLETED, None
+        if exhausted(job["attempts"], job["max_retries"]):
+            return JobState.DEAD, None
+        values = self.settings.values()
+        base = float(values["backoff_base"] if job["backoff_base"] is None else job["backoff_base"])
+        wait = backoff_seconds(base, job["attempts"], float(values["backoff_max"]))
+        return JobState.FAILED, now + int(wait * 1000)
+
+    def _tally(
+        self,
+        connection: sqlite3.Connection,
+        worker: str,
+        completed: bool,
+        *,
+        cancelled: bool,
+        now: int,
+    ) -> None:
+        if cancelled:
+            return
+        done, failed = int(completed), int(not completed)
+        connection.execute(
+            "INSERT INTO throughput VALUES (?, ?, ?) ON CONFLICT DO UPDATE"
+            " SET completed = completed + excluded.completed, failed = failed + excluded.failed",
+            (now // reads.BUCKET_MS, done, failed),
+        )
+        connection.execute(
+            "UPDATE worker SET done = done + ?, failed = failed + ? WHERE seq = ?",
+            (done, failed, _seq(worker)),
+        )
+
+    def _unblock(self, connection: sqlite3.Connection, seq: int, now: int) -> bool:
+        cursor = connection.execute(
+            "UPDATE job SET state = 'pending', ready = (run_at <= ? AND held_by IS NULL),"
+            " updated_at = ? WHERE state = 'blocked'"
+            " AND seq IN (SELECT job FROM dependency WHERE needs = ?) AND NOT EXISTS"
+            f" ({_UNMET})",
+            (now, now, seq),
+        )
+        return cursor.rowcount > 0
+
+    def _cancel(self, connection: sqlite3.Connection, chosen: Sequence[int]) -> None:
+        self._require(connection, chosen, _UNFINISHED, "cancelled")
+        now, wanted = self.now(), json.dumps(chosen)
+        connection.execute(
+            "UPDATE job SET cancel_requested = 1, updated_at = ? WHERE lease IS NOT NULL"
+            " AND seq IN (SELECT value FROM json_each(?))",
+            (now, wanted),
+        )
+        connection.execute(
+            "UPDATE job SET state = 'cancelled', ready = 0, updated_at = ?"
+            " WHERE state IN ('pending', 'blocked', 'failed')"
+            " AND seq IN (SELECT value FROM json_each(?))",
+            (now, wanted),
+        )
+
+    def _retry(self, connection: sqlite3.Connection, chosen: Sequence[int]) -> None:
+        self._require(connection, chosen, _RETRYABLE, "retried")
+        now, wanted = self.now(), json.dumps(chosen)
+        try:
+            connection.execute(
+                "UPDATE job SET ready = (held_by IS NULL AND NOT EXISTS"
+                f" ({_UNMET})), run_at = ?1, updated_at = ?1,"
+                " attempts = CASE state WHEN 'failed' THEN attempts ELSE 0 END,"
+                " state = CASE WHEN state = 'failed' THEN state"
+                f" WHEN EXISTS ({_UNMET}) THEN 'blocked' ELSE 'pending' END"
+                " WHERE seq IN (SELECT value FROM json_each(?2))",
+                (now, wanted),
+            )
+        except sqlite3.IntegrityError as error:
+            raise self._held_key(connection, chosen) or error from error
+
+    def _delete(self, connection: sqlite3.Connection, chosen: Sequence[int]) -> list[Path]:
+        """Remove finished jobs; the files of theirs to remove once that is committed."""
+        self._require(connection, chosen, FINISHED, "deleted")
+        wanted = json.dumps(chosen)
+        row = connection.execute(_NEEDED_BY_UNFINISHED + " LIMIT 1", (wanted,)).fetchone()
+        if row is not None:
+            raise WrongState(
+                f"{row[0]} cannot be deleted: unfinished job {row[1]} depends on it; "
+                f"cancel {row[1]} first"
+            )
+        files = [
+            self.folders.kept(attempt, stream)
+            for attempt, *in_file in connection.execute(_ATTEMPTS_IN_FILES, (wanted,))
+            for stream, is_file in zip(Stream, in_file, strict=True)
+            if is_file
+        ]
+        connection.execute(
+            "DELETE FROM dependency WHERE needs IN (SELECT value FROM json_each(?))", (wanted,)
+        )
+        connection.execute(
+            "DELETE FROM job WHERE seq IN (SELECT value FROM json_each(?))", (wanted,)
+        )
+        return files
+
+    def _delete_some(self, wanted: JobFilter, finished_before: int | None) -> int:
+        states = (wanted.states or FINISHED) & FINISHED
+        if not states:
+            return 0
+        older = [] if finished_before is None else [JobRow.updated_at < finished_before]
+        unneeded = JobRow.seq.not_in(SQL(_NEEDED))
+        with self._change(ring=False) as connection:
+            chosen = reads.matching(
+                self._database.query,
+                replace(wanted, states=states),
+                unneeded,
+                *older,
+                limit=_PRUNED_AT_ONCE,
+            )
+            files = self._delete(connection, chosen) if chosen else []
+        self._unlink(files)
+        return len(chosen)
+
+    def _on_matching(
+        self,
+        wanted: JobFilter,
+        allowed: frozenset[JobState],
+        act: Callable[[sqlite3.Connection, Sequence[int]], None],
+    ) -> int:
+        states = (wanted.states or allowed) & allowed
+        if not states:
+            return 0
+        with self._change() as connection:
+            chosen = reads.matching(self._database.query, replace(wanted, states=states))
+            act(connection, chosen)
+        return len(chosen)
+
+    def _require(
+        self,
+        connection: sqlite3.Connection,
+        chosen: Sequence[int],
+        allowed: frozenset[JobState],
+        done: str,
+    ) -> None:
+        marks = ", ".join("?" * len(allowed))
+        row = connection.execute(
+            "SELECT id, state FROM job WHERE seq IN (SELECT value FROM json_each(?))"
+            f" AND state NOT IN ({marks}) LIMIT 1",
+            (json.dumps(chosen), *(state.value for state in allowed)),
+        ).fetchone()
+        if row is not None:
+            raise WrongState(f"{row[0]} is {JobState(row[1]).label} and cannot be {done}")
+
+    def _held_key(self, connection: sqlite3.Connection, chosen: Sequence[int]) -> Exception | None:
+        row = connection.execute(
+            "SELECT wanted.unique_key, holder.id FROM job AS wanted JOIN job AS holder"
+            " ON holder.unique_key = wanted.unique_key AND holder.seq <> wanted.seq"
+            " WHERE wanted.seq IN (SELECT value FROM json_each(?1)) AND (holder.state NOT IN"
+            " ('completed', 'dead', 'cancelled')"
+            " OR holder.seq IN (SELECT value FROM json_each(?1))) LIMIT 1",
+            (json.dumps(chosen),),
+        ).fetchone()
+        return None if row is None else KeyInUse(*row)
+
+    def _recorded(self, attempt_id: int, stream: Stream) -> Recorded:
+        row = (
+            self._database.connection()
+            .execute(
+                f"SELECT state, worker, coalesce({stream.value}_bytes, 0), {stream.value}"
+                " FROM attempt WHERE id = ?",
+                (attempt_id,),
+            )
+            .fetchone()
+        )
+        if row is None:
+            raise NoSuchJob("deleted meanwhile")
+        return Recorded(AttemptState(row[0]), row[1], row[2], row[3])
+
+    def _supervisor(self, pool: str) -> Worker:
+        for worker in self.workers():
+            if worker.kind is WorkerKind.SUPERVISOR and worker.pool == pool:
+                return worker
+        raise QueueError(
+            f"no supervisor runs pool {pool}; start one with: queuectl-tui worker start"
+        )
+
+    @staticmethod
+    def _unlink(files: Iterable[Path]) -> None:
+        for path in files:
+            path.unlink(missing_ok=True)
+
+
+class _DryRun(Exception):
+    """Everything was in order; undo it."""
+
+
+def _seq(worker: str) -> int:
+    return int(worker[1:])
+
+
+def _ended(lease: Lease, outcome: Outcome, now: int, state: AttemptState) -> tuple[Any, ...]:
+    return (
+        state.value,
+        now,
+        outcome.exit_code,
+        outcome.signal,
+        outcome.error,
+        outcome.cpu_seconds,
+        outcome.max_rss_bytes,
+        outcome.stdout.size,
+        outcome.stderr.size,
+        outcome.stdout.data,
+        outcome.stderr.data,
+        lease.attempt_id,
+    )
+
+
+def _best_job(queues: int) -> str:
+    """The best ready job: of each open queue its first by index, of those the best.
+
+    ``queues`` is how many are named by parameters; 0 means any.
+    """
+    chosen = f"AND queue.name IN ({', '.join('?' * queues)})" if queues else ""
+    return f"""
+        SELECT best.seq FROM queue CROSS JOIN job AS best
+        WHERE queue.paused = 0 {chosen}
+        AND (queue.max_running IS NULL OR queue.max_running > (
+            SELECT count(*) FROM job AS other INDEXED BY job_running
+            WHERE other.queue = queue.name AND other.lease IS NOT NULL))
+        AND best.seq = (
+            SELECT seq FROM job INDEXED BY job_ready
+            WHERE ready = 1 AND job.queue = queue.name ORDER BY priority DESC, seq LIMIT 1)
+        ORDER BY best.priority DESC, best.seq LIMIT 1
+    """
+
+
+def _claim_best(queues: int) -> str:
+    return f"""
+        INSERT INTO attempt (job, number, state, worker, started_at)
+        SELECT seq, number + 1, 'running', ?, ? FROM job WHERE seq = ({_best_job(queues)})
+        RETURNING id, job
+    """
+
+
+_WAITING = "ready = 0 AND held_by IS NULL AND state IN ('pending', 'failed')"
+_NEXT_DUE = f"SELECT run_at FROM job INDEXED BY job_due WHERE {_WAITING} ORDER BY run_at LIMIT 1"
+_PROMOTE = f"""
+    UPDATE job SET ready = 1 WHERE seq IN (
+        SELECT seq FROM job INDEXED BY job_due WHERE {_WAITING} AND run_at <= ?
+        ORDER BY run_at LIMIT ?)
+"""
+_TAKE = """
+    UPDATE job SET state = 'processing', ready = 0, lease = ?, attempts = attempts + 1,
+        number = number + 1, worker = ?, started_at = ?, finished_at = NULL, exit_code = NULL,
+        signal = NULL, updated_at = ?
+    WHERE seq = ?
+"""
+_LEASE = """
+    SELECT id, number, queue, command, argv, cwd, env, environment, timeout, stop_grace, max_retries
+    FROM job WHERE seq = ?
+"""
+_END_ATTEMPT = """
+    UPDATE attempt SET state = ?, finished_at = ?, exit_code = ?, signal = ?, error = ?,
+        cpu_seconds = ?, max_rss_bytes = ?, stdout_bytes = ?, stderr_bytes = ?, stdout = ?, stderr = ?
+    WHERE id = ?
+"""
+_END_JOB = """
+    UPDATE job SET state = ?, run_at = coalesce(?, run_at), lease = NULL, cancel_requested = 0,
+        held_by = ?, finished_at = ?, updated_at = ?, exit_code = ?, signal = ?, last_error = ?
+    WHERE seq = ?
+"""
+_UNMET = """
+    SELECT 1 FROM dependency JOIN job AS needed ON needed.seq = dependency.needs
+    WHERE dependency.job = job.seq AND needed.state <> 'completed'
+"""
+_NEEDED_BY_UNFINISHED = """
+    SELECT needed.id, waiting.id FROM dependency
+    JOIN job AS needed ON needed.seq = dependency.needs
+    JOIN job AS waiting ON waiting.seq = dependency.job
+    WHERE needed.seq IN (SELECT value FROM json_each(?))
+    AND waiting.state NOT IN ('completed', 'dead', 'cancelled')
+    AND waiting.seq <> needed.seq
+"""
+_NEEDED = """
+    (SELECT needs FROM dependency JOIN job AS waiting ON waiting.seq = dependency.job
+     WHERE waiting.state NOT IN ('completed', 'dead', 'cancelled'))
+"""
+_ATTEMPTS_IN_FILES = """
+    SELECT id, stdout IS NULL AND stdout_bytes > 0, stderr IS NULL AND stderr_bytes > 0
+    FROM attempt WHERE job IN (SELECT value FROM json_each(?))
+    AND ((stdout IS NULL AND stdout_bytes > 0) OR (stderr IS NULL AND stderr_bytes > 0))
+"""

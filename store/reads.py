@@ -1,0 +1,420 @@
+"""Questions to the store: rows in, frozen values out. Nothing here changes anything."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import peewee
+from peewee import fn
+
+from store.errors import NoSuchJob
+from store.jobs import (
+    Attempt,
+    AttemptState,
+    ErrorGroup,
+    Job,
+    JobFilter,
+    JobState,
+    Order,
+    ProcessIdentity,
+    QueueInfo,
+    Status,
+    Window,
+    Worker,
+    WorkerKind,
+    WorkerState,
+)
+from store.models import AttemptRow, JobRow
+
+STALE_AFTER = 15.0  # seconds without a heartbeat
+BUCKET_MS = 5_000
+MINUTES_KEPT = 60
+
+_JOB_FIELDS = (
+    JobRow.seq,
+    JobRow.id,
+    JobRow.command,
+    JobRow.argv,
+    JobRow.state,
+    JobRow.queue,
+    JobRow.priority,
+    JobRow.label,
+    JobRow.attempts,
+    JobRow.max_retries,
+    JobRow.timeout,
+    JobRow.stop_grace,
+    JobRow.run_at,
+    JobRow.cwd,
+    JobRow.env,
+    JobRow.unique_key,
+    JobRow.backoff_base,
+    JobRow.created_at,
+    JobRow.updated_at,
+    JobRow.started_at,
+    JobRow.finished_at,
+    JobRow.exit_code,
+    JobRow.signal,
+    JobRow.last_error,
+    JobRow.worker,
+    JobRow.number,
+    JobRow.cancel_requested,
+)
+_ATTEMPT_FIELDS = (
+    AttemptRow.id,
+    AttemptRow.number,
+    AttemptRow.state,
+    AttemptRow.worker,
+    AttemptRow.started_at,
+    AttemptRow.finished_at,
+    AttemptRow.exit_code,
+    AttemptRow.signal,
+    AttemptRow.error,
+    AttemptRow.cpu_seconds,
+    AttemptRow.max_rss_bytes,
+    AttemptRow.stdout_bytes,
+    AttemptRow.stderr_bytes,
+)
+_STATE_RANK = {
+    state.value: rank
+    for rank, state in enumerate(
+        (
+            JobState.PROCESSING,
+            JobState.FAILED,
+            JobState.PENDING,
+            JobState.BLOCKED,
+            JobState.DEAD,
+            JobState.CANCELLED,
+            JobState.COMPLETED,
+        )
+    )
+}
+_ORDER_TERMS: Mapping[str, Any] = {
+    "created": JobRow.seq,
+    "updated": JobRow.updated_at,
+    "finished": JobRow.finished_at,
+    "state": peewee.Case(JobRow.state, tuple(_STATE_RANK.items())),
+    "queue": JobRow.queue,
+    "priority": JobRow.priority,
+    "attempts": JobRow.attempts,
+    "run_at": JobRow.run_at,
+    "exit": JobRow.exit_code,
+    "id": JobRow.id,
+    "command": fn.COALESCE(JobRow.command, JobRow.argv),
+}
+
+
+def one_job(database: peewee.Database, job_id: str) -> Job:
+    query = JobRow.select(*_JOB_FIELDS).where(JobRow.id == job_id)
+    for job in _jobs(database, query):
+        return job
+    raise NoSuchJob(job_id)
+
+
+def jobs(
+    database: peewee.Database, wanted: JobFilter, order: Order, limit: int | None, offset: int
+) -> list[Job]:
+    query = JobRow.select(*_JOB_FIELDS).where(*conditions(wanted)).order_by(*_terms(order))
+    if limit is not None:
+        query = query.limit(limit)
+    elif offset:
+        query = query.limit(-1)
+    return list(_jobs(database, query.offset(offset) if offset else query))
+
+
+def count(database: peewee.Database, wanted: JobFilter) -> int:
+    by_state = JobFilter(states=wanted.states, queue=wanted.queue)
+    if wanted == by_state:  # the kept counts know
+        sql, parameters = "SELECT coalesce(sum(jobs), 0) FROM job_count WHERE 1", []
+        if wanted.states:
+            sql += f" AND state IN ({', '.join('?' * len(wanted.states))})"
+            parameters += [state.value for state in wanted.states]
+        if wanted.queue is not None:
+            sql += " AND queue = ?"
+            parameters.append(wanted.queue)
+        row = database.execute_sql(sql, parameters).fetchone()
+    else:
+        query = JobRow.select(fn.COUNT(JobRow.seq)).where(*conditions(wanted))
+        row = query.tuples().execute(database)[0]
+    return int(row[0])
+
+
+def window(
+    database: peewee.Database,
+    wanted: JobFilter,
+    order: Order,
+    offset: int,
+    limit: int,
+    follow: str | None,
+) -> Window:
+    return Window(
+        total=count(database, wanted),
+        offset=offset,
+        rows=tuple(jobs(database, wanted, order, limit, offset)),
+        position=None if follow is None else _position(database, wanted, order, follow),
+    )
+
+
+def history(database: peewee.Database, job_seq: int) -> list[Attempt]:
+    query = (
+        AttemptRow.select(*_ATTEMPT_FIELDS)
+        .where(AttemptRow.job == job_seq)
+        .order_by(AttemptRow.number)
+    )
+    return [
+        Attempt(row[0], row[1], AttemptState(row[2]), *row[3:])
+        for row in query.tuples().execute(database)
+    ]
+
+
+def error_groups(database: peewee.Database, wanted: JobFilter) -> list[ErrorGroup]:
+    query = (
+        JobRow.select(JobRow.last_error, fn.COUNT(JobRow.seq), fn.MAX(JobRow.id))
+        .where(JobRow.state == JobState.DEAD.value, *conditions(wanted))
+        .group_by(JobRow.last_error)
+        .order_by(fn.COUNT(JobRow.seq).desc(), JobRow.last_error)
+    )
+    return [ErrorGroup(*row) for row in query.tuples().execute(database)]
+
+
+def seqs(connection: sqlite3.Connection, ids: Iterable[str]) -> list[int]:
+    """Row numbers of the named jobs, each once. Raises ``NoSuchJob`` for the first unknown."""
+    found = []
+    for job_id in dict.fromkeys(ids):
+        row = connection.execute("SELECT seq FROM job WHERE id = ?", (job_id,)).fetchone()
+        if row is None:
+            raise NoSuchJob(job_id)
+        found.append(row[0])
+    return found
+
+
+def matching(
+    database: peewee.Database, wanted: JobFilter, *extra: Any, limit: int | None = None
+) -> list[int]:
+    """Row numbers of the jobs that match, oldest first."""
+    query = JobRow.select(JobRow.seq).where(*conditions(wanted), *extra).order_by(JobRow.seq)
+    if limit is not None:
+        query = query.limit(limit)
+    return [row[0] for row in query.tuples().execute(database)]
+
+
+def workers(connection: sqlite3.Connection, now: int) -> list[Worker]:
+    """Supervisors, each followed by its workers; workers without one come last."""
+    rows = connection.execute(_WORKERS).fetchall()
+    values = [_worker(row, now) for row in rows]
+    supervisors = [worker for worker in values if worker.kind is WorkerKind.SUPERVISOR]
+    ordered: list[Worker] = []
+    for supervisor in supervisors:
+        ordered.append(supervisor)
+        ordered += [worker for worker in values if worker.supervisor == supervisor.id]
+    known = {worker.id for worker in ordered}
+    return ordered + [worker for worker in values if worker.id not in known]
+
+
+def status(connection: sqlite3.Connection, now: int) -> Status:
+    counts = dict.fromkeys(JobState, 0)
+    depth: dict[str, dict[str, int]] = {}
+    for queue, state, number in connection.execute("SELECT queue, state, jobs FROM job_count"):
+        counts[JobState(state)] += number
+        depth.setdefault(queue, {})[state] = number
+    crew = [worker for worker in workers(connection, now) if worker.kind is WorkerKind.WORKER]
+    stale = sum(worker.state is WorkerState.STALE for worker in crew)
+    completed, per_minute = _throughput(connection, now)
+    return Status(
+        counts=counts,
+        workers_up=len(crew) - stale,
+        workers_busy=sum(
+            worker.job is not None and worker.state is not WorkerState.STALE for worker in crew
+        ),
+        workers_stale=stale,
+        queues=tuple(
+            QueueInfo(
+                name,
+                bool(paused),
+                max_running,
+                depth.get(name, {}).get("pending", 0),
+                depth.get(name, {}).get("processing", 0),
+            )
+            for name, paused, max_running in connection.execute(
+                "SELECT name, paused, max_running FROM queue ORDER BY name"
+            )
+        ),
+        oldest_pending_seconds=_oldest_pending(connection, now),
+        completed_per_minute=completed,
+        per_minute=per_minute,
+    )
+
+
+def conditions(wanted: JobFilter) -> list[Any]:
+    """``wanted`` as conditions that must all hold."""
+    found: list[Any] = [peewee.SQL("1")]
+    if wanted.states:
+        found.append(JobRow.state.in_(sorted(state.value for state in wanted.states)))
+    if wanted.queue is not None:
+        found.append(JobRow.queue == wanted.queue)
+    if wanted.label is not None:
+        found.append(JobRow.label == wanted.label)
+    if wanted.exit_code is not None:
+        found.append(JobRow.exit_code == wanted.exit_code)
+    if wanted.error is not None:
+        found.append(JobRow.last_error == wanted.error)
+    if wanted.search:
+        fields = (JobRow.id, JobRow.command, JobRow.argv, JobRow.label)
+        found.append(
+            fn.COALESCE(fields[0].contains(wanted.search), 0)
+            | fn.COALESCE(fields[1].contains(wanted.search), 0)
+            | fn.COALESCE(fields[2].contains(wanted.search), 0)
+            | fn.COALESCE(fields[3].contains(wanted.search), 0)
+        )
+    return found
+
+
+def _jobs(database: peewee.Database, query: Any) -> Iterator[Job]:
+    rows = list(query.tuples().execute(database))
+    blocked_by = _dependencies(database, [row[0] for row in rows])
+    for row in rows:
+        yield _job(row, blocked_by.get(row[0], ()))
+
+
+def _job(row: tuple[Any, ...], depends_on: tuple[str, ...]) -> Job:
+    return Job(
+        *row[:3],
+        None if row[3] is None else tuple(json.loads(row[3])),
+        JobState(row[4]),
+        *row[5:14],
+        json.loads(row[14]) if row[14] else {},
+        depends_on,
+        *row[15:26],
+        bool(row[26]),
+    )
+
+
+def _dependencies(database: peewee.Database, job_seqs: list[int]) -> dict[int, tuple[str, ...]]:
+    if database.execute_sql("SELECT 1 FROM dependency LIMIT 1").fetchone() is None:
+        return {}
+    found: dict[int, tuple[str, ...]] = {}
+    rows = database.execute_sql(
+        "SELECT dependency.job, needed.id FROM json_each(?) AS wanted"
+        " JOIN dependency ON dependency.job = wanted.value"
+        " JOIN job AS needed ON needed.seq = dependency.needs ORDER BY needed.seq",
+        (json.dumps(job_seqs),),
+    )
+    for job_seq, needed in rows:
+        found[job_seq] = (*found.get(job_seq, ()), needed)
+    return found
+
+
+def _terms(order: Order) -> list[Any]:
+    term = _ORDER_TERMS[order.column]
+    directed = term.desc() if order.reverse else term.asc()
+    tie = JobRow.seq.desc() if order.reverse else JobRow.seq.asc()
+    return [directed] if term is JobRow.seq else [directed, tie]
+
+
+def _position(
+    database: peewee.Database, wanted: JobFilter, order: Order, job_id: str
+) -> int | None:
+    row = next(
+        iter(
+            JobRow.select(JobRow.seq)
+            .where(JobRow.id == job_id, *conditions(wanted))
+            .tuples()
+            .execute(database)
+        ),
+        None,
+    )
+    if row is None:
+        return None
+    if order.column == "created":
+        before = JobRow.seq > row[0] if order.reverse else JobRow.seq < row[0]
+        query = JobRow.select(fn.COUNT(JobRow.seq)).where(before, *conditions(wanted))
+    else:
+        ranked = JobRow.select(
+            JobRow.seq, fn.ROW_NUMBER().over(order_by=_terms(order)).alias("place")
+        ).where(*conditions(wanted))
+        query = peewee.Select([ranked], [ranked.c.place - 1]).where(ranked.c.seq == row[0])
+    return int(list(query.tuples().execute(database))[0][0])
+
+
+_WORKERS = """
+    SELECT worker.seq, worker.kind, worker.pool, worker.pid, worker.host, worker.stop,
+           worker.paused, worker.supervisor, worker.queues, worker.done, worker.failed,
+           worker.started_at, worker.heartbeat_at, worker.cpu_percent, worker.rss_bytes,
+           worker.count, worker.start, worker.boot_id, job.id, job.number,
+           boss.stop, boss.paused
+    FROM worker
+    LEFT JOIN worker AS boss ON boss.seq = worker.supervisor
+    LEFT JOIN job INDEXED BY job_running
+        ON job.lease IS NOT NULL AND job.worker = 'w' || worker.seq
+    WHERE worker.heartbeat_at IS NOT NULL
+    ORDER BY worker.seq
+"""
+
+
+def worker_id(kind: str, seq: int) -> str:
+    return f"{'s' if kind == WorkerKind.SUPERVISOR else 'w'}{seq}"
+
+
+def _worker(row: tuple[Any, ...], now: int) -> Worker:
+    (seq, kind, pool, pid, host, stop, paused, supervisor, queues, done, failed, started_at,
+     heartbeat_at, cpu, rss, wanted, start, boot_id, job, number, boss_stop, boss_paused) = row  # fmt: skip
+    age = max(0, now - heartbeat_at) / 1000
+    if age > STALE_AFTER:
+        state = WorkerState.STALE
+    elif stop or boss_stop:
+        state = WorkerState.DRAINING
+    elif job is not None:
+        state = WorkerState.BUSY
+    elif paused or boss_paused:
+        state = WorkerState.PAUSED
+    else:
+        state = WorkerState.IDLE
+    return Worker(
+        id=worker_id(kind, seq),
+        kind=WorkerKind(kind),
+        pool=pool,
+        pid=pid,
+        host=host,
+        state=state,
+        job=job,
+        attempt=number,
+        done=done,
+        failed=failed,
+        started_at=started_at,
+        heartbeat_age=age,
+        cpu_percent=cpu,
+        rss_bytes=rss,
+        queues=tuple(json.loads(queues)),
+        supervisor=None if supervisor is None else worker_id("supervisor", supervisor),
+        count=wanted,
+        identity=ProcessIdentity(pid, start, boot_id),
+    )
+
+
+def _throughput(
+    connection: sqlite3.Connection, now: int
+) -> tuple[float, tuple[tuple[int, int], ...]]:
+    last = now // BUCKET_MS
+    buckets_a_minute = 60_000 // BUCKET_MS
+    minutes = [(0, 0)] * MINUTES_KEPT
+    recent = 0
+    for bucket, completed, failed in connection.execute(
+        "SELECT bucket, completed, failed FROM throughput WHERE bucket > ? AND bucket <= ?",
+        (last - buckets_a_minute * MINUTES_KEPT, last),
+    ):
+        minute = MINUTES_KEPT - 1 - (last - bucket) // buckets_a_minute
+        done, bad = minutes[minute]
+        minutes[minute] = (done + completed, bad + failed)
+        if bucket > last - buckets_a_minute:
+            recent += completed
+    return float(recent), tuple(minutes)
+
+
+def _oldest_pending(connection: sqlite3.Connection, now: int) -> float | None:
+    row = connection.execute(
+        "SELECT run_at FROM job INDEXED BY job_state WHERE state = 'pending' AND ready = 1"
+        " ORDER BY seq LIMIT 1"
+    ).fetchone()
+    return None if row is None else max(0, now - row[0]) / 1000

@@ -1,0 +1,166 @@
+"""Settings: name, kind, bounds, default and meaning in one table; values live in the store."""
+
+from __future__ import annotations
+
+import math
+import re
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from store.database import Database
+from store.errors import InvalidInput
+from store.jobspec import parse_duration
+from store.models import SettingRow
+
+Value = int | float | str
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting. ``parse`` turns its text into its value or raises ``InvalidInput``."""
+
+    name: str
+    default: str
+    help: str
+    parse: Callable[[str], Value]
+
+
+class Settings:
+    """The store's settings, shared by every process that has it open."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def get(self, name: str) -> str:
+        """The setting as text, as ``set`` would take it. Raises ``InvalidInput``: no such setting."""
+        setting = lookup(name)
+        return self._stored().get(setting.name, setting.default)
+
+    def set(self, name: str, text: str) -> None:
+        """Store a value. Raises ``InvalidInput`` and changes nothing when it is not acceptable."""
+        setting = lookup(name)
+        try:
+            setting.parse(text)
+        except InvalidInput as error:
+            raise InvalidInput(f"{setting.name}: {error}") from None
+        with self._database.write() as connection:
+            connection.execute(
+                "INSERT INTO setting VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value",
+                (setting.name, text.strip()),
+            )
+
+    def unset(self, name: str) -> None:
+        """Go back to the default."""
+        setting = lookup(name)
+        with self._database.write() as connection:
+            connection.execute("DELETE FROM setting WHERE name = ?", (setting.name,))
+
+    def items(self) -> list[tuple[Setting, str]]:
+        """Every setting with its current text."""
+        stored = self._stored()
+        return [
+            (setting, stored.get(setting.name, setting.default)) for setting in SETTINGS.values()
+        ]
+
+    def values(self) -> dict[str, Value]:
+        """Every setting, parsed. A stored text this version can't read falls back to its default."""
+        stored = self._stored()
+        values: dict[str, Value] = {}
+        for name, setting in SETTINGS.items():
+            try:
+                values[name] = setting.parse(stored.get(name, setting.default))
+            except InvalidInput:
+                values[name] = setting.parse(setting.default)
+        return values
+
+    def _stored(self) -> dict[str, str]:
+        rows = self._database.connection().execute("SELECT name, value FROM setting").fetchall()
+        return dict(rows)
+
+
+def lookup(name: str) -> Setting:
+    """The setting people mean: ``-`` and ``_`` are the same, ``max-retries`` is an alias."""
+    folded = name.strip().lower().replace("-", "_")
+    folded = ALIASES.get(folded, folded)
+    if folded in SETTINGS:
+        return SETTINGS[folded]
+    close = get_close_matches(folded, SETTINGS, n=1)
+    hint = f"; did you mean {close[0]}?" if close else f"; there are {', '.join(SETTINGS)}"
+    raise InvalidInput(f"no such setting: {name[:60]!r}{hint}")
+
+
+def _whole(low: int, high: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        if re.fullmatch(r"[+-]?[0-9]{1,12}", text.strip()) and low <= int(text) <= high:
+            return int(text)
+        raise InvalidInput(f"must be an integer from {low} to {high}, not {text[:60]!r}")
+
+    return parse
+
+
+def _number(low: float, high: float) -> Callable[[str], float]:
+    def parse(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if low <= value <= high:
+            return value
+        raise InvalidInput(f"must be a number from {low:g} to {high:g}, not {text[:60]!r}")
+
+    return parse
+
+
+def _duration(text: str) -> float:
+    return parse_duration(text)
+
+
+def _shell(text: str) -> str:
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
+        raise InvalidInput(f"cannot be split into words ({error})") from None
+    if not words or "\0" in text:
+        raise InvalidInput("must name a program, as in: /bin/sh -c")
+    return text
+
+
+def _patterns(text: str) -> str:
+    for word in text.split():
+        if not re.fullmatch(r"[A-Za-z0-9_*?]+", word):
+            raise InvalidInput(f"must be names of variables, * and ? allowed, not {word[:60]!r}")
+    return text
+
+
+SETTINGS: dict[str, Setting] = {
+    setting.name: setting
+    for setting in (
+        Setting(
+            "default_max_retries",
+            "3",
+            "runs after the first, for jobs that don't say",
+            _whole(0, 1000),
+        ),
+        Setting(
+            "backoff_base",
+            "2",
+            "the n-th retry waits this to the power of n seconds",
+            _number(1, 1000),
+        ),
+        Setting("backoff_max", "1h", "the longest wait between two attempts", _duration),
+        Setting("default_timeout", "0", "longest run of one attempt; 0 is no limit", _duration),
+        Setting("stop_grace", "10s", "time between SIGTERM and SIGKILL", _duration),
+        Setting("shell", "/bin/sh -c", "what runs a command line", _shell),
+        Setting("keep_completed", "30d", "how long done and cancelled jobs are kept", _duration),
+        Setting("keep_dead", "90d", "how long dead jobs are kept", _duration),
+        Setting(
+            "capture_env",
+            "PATH VIRTUAL_ENV CONDA_PREFIX CONDA_DEFAULT_ENV PYTHONPATH LD_LIBRARY_PATH LANG LC_* TZ",
+            "variables a job takes along from where enqueue ran",
+            _patterns,
+        ),
+    )
+}
+ALIASES = {"max_retries": "default_max_retries", "timeout": "default_timeout"}
