@@ -1,0 +1,727 @@
+"""Untrusted input in, ``NewJob`` out, or an error that names where and which field.
+
+A document is one JSON object, an array of objects, or one object per line (JSON Lines). JSON
+Lines are read, checked and yielded line by line, so that a file of any length costs little memory.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import os
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from difflib import get_close_matches
+from itertools import chain, count
+from typing import BinaryIO, NoReturn, cast
+
+from store.errors import InvalidInput
+from store.jobs import NewJob
+
+NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
+MASK = "***"
+"""What stands for an ``env`` value on display; never a value on input."""
+
+MAX_COMMAND_BYTES = 65_536
+MAX_DOCUMENT_BYTES = 64 * 1024 * 1024
+MAX_DEPTH = 16
+MAX_LABEL = 200
+MAX_PRIORITY = 1000
+MAX_RETRIES = 1000
+MAX_DURATION = 10 * 365 * 86_400.0
+MAX_TIME = 32_503_680_000_000
+"""The year 3000, in milliseconds: far enough, and every calendar can show it."""
+
+PRINTED_FIELDS = frozenset(
+    {
+        *("state", "attempts", "created_at", "updated_at", "started_at", "finished_at"),
+        *("exit_code", "signal", "last_error", "worker", "history", "number"),
+    }
+)
+"""What the program prints about a job and ignores on input."""
+
+_DURATION = re.compile(
+    r"(?:([0-9]+(?:\.[0-9]+)?)d)?(?:([0-9]+(?:\.[0-9]+)?)h)?"
+    r"(?:([0-9]+(?:\.[0-9]+)?)m)?(?:([0-9]+(?:\.[0-9]+)?)s)?"
+)
+_SECONDS = re.compile(r"[0-9]+(?:\.[0-9]*)?|\.[0-9]+")
+_CLOCK = re.compile(r"([01]?[0-9]|2[0-3]):([0-5][0-9])")
+_RFC_3339 = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?"
+    r"([Zz]|[+-][0-9]{2}:[0-9]{2})?"
+)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_UNIT_SECONDS = (86_400, 3_600, 60, 1)
+_DURATION_HINT = 'a duration such as 90, "10m" or "1h30m"'
+_TIME_HINT = 'a time such as "2026-11-24T10:30:00Z", "22:15" or "10m" (from now)'
+
+
+class FieldError(InvalidInput):
+    """One field of one job is wrong. ``field`` is empty where the job as a whole is."""
+
+    def __init__(self, field: str, problem: str) -> None:
+        super().__init__(f"{field}: {problem}" if field else problem)
+        self.field = field
+        self.problem = problem
+
+
+# -- Jobs
+
+
+def read_jobs(
+    stream: BinaryIO,
+    *,
+    now: int,
+    cwd: str,
+    all_states: bool = False,
+    overrides: Mapping[str, object] | None = None,
+    skipped: Counter[str] | None = None,
+) -> Iterator[NewJob]:
+    """The jobs of a document, validated one by one as they are read.
+
+    ``overrides`` are fields that replace those of every object. Objects whose ``state`` is
+    completed or cancelled are left out, and counted by state in ``skipped``, unless
+    ``all_states``. Raises ``InvalidInput``; what was yielded before that must be thrown away.
+    """
+    checker = _Checker(now, cwd)
+    batch = _Batch(() if all_states else ("completed", "cancelled"), skipped)
+    held: list[NewJob] | None = None
+    for place, number, suspect, value in _documents(stream):
+        try:
+            if suspect:
+                _check_strings(value)
+            if batch.leaves_out(value):
+                continue
+            job = checker.job(_overridden(value, overrides) if overrides else value)
+            if job.id is not None:
+                batch.admit(job.id, job.depends_on, place, number)
+        except FieldError as error:
+            raise InvalidInput(f"{place(number, error.field)}: {error.problem}") from None
+        if held is None and job.depends_on and _was_printed(value):
+            held = []  # what it waits for may be listed, completed, further down
+        if held is None:
+            yield job
+        else:
+            held.append(job)
+    batch.refuse_cycles()
+    yield from map(batch.without_completed, held or ())
+
+
+def _was_printed(value: object) -> bool:
+    return type(value) is dict and "state" in value
+
+
+def parse_jobs(
+    text: str,
+    *,
+    now: int,
+    cwd: str,
+    all_states: bool = False,
+    overrides: Mapping[str, object] | None = None,
+    skipped: Counter[str] | None = None,
+) -> list[NewJob]:
+    """The jobs of a document given as text. Bytes that were no UTF-8 may be surrogate-escaped."""
+    return list(
+        read_jobs(
+            io.BytesIO(text.encode("utf-8", "surrogatepass")),
+            now=now,
+            cwd=cwd,
+            all_states=all_states,
+            overrides=overrides,
+            skipped=skipped,
+        )
+    )
+
+
+def new_job(fields: Mapping[str, object], *, now: int, cwd: str) -> NewJob:
+    """One job of fields that didn't come from a document. Raises ``FieldError``."""
+    value = dict(fields)
+    _check_strings(value)
+    return _Checker(now, cwd).job(value)
+
+
+def looks_like_json(word: str) -> bool:
+    """Whether one word on the command line is a document of jobs rather than a shell line.
+
+    ``{`` and ``[`` followed by a blank begin a group and a test in a shell.
+    """
+    return _JSON_WORD.match(word) is not None
+
+
+_JSON_WORD = re.compile(r'\ufeff?\s*(?:\{(?:\S|\s*["}]|\s*$)|\[(?:\s*[{\]]|"|\s*$))')
+
+
+# -- Durations and times
+
+
+def parse_duration(value: object) -> float:
+    """Seconds of a number or of text such as ``90``, ``90s``, ``10m``, ``1h30m``.
+
+    Raises ``InvalidInput`` that says what is expected.
+    """
+    if type(value) is int or type(value) is float:
+        seconds = value
+    elif type(value) is str:
+        seconds = _duration_seconds(value)
+    else:
+        raise InvalidInput(f"must be {_DURATION_HINT}, not {shown(value)}")
+    if not seconds >= 0:
+        raise InvalidInput(f"must be {_DURATION_HINT}, not {shown(value)}")
+    if not seconds <= MAX_DURATION:
+        raise InvalidInput(f"must be at most 10 years, not {shown(value)}")
+    return float(seconds)
+
+
+def _duration_seconds(text: str) -> float:
+    word = text.strip()
+    if _SECONDS.fullmatch(word):
+        return float(word)
+    match = _DURATION.fullmatch(word)
+    if match is None or not word:
+        raise InvalidInput(f"must be {_DURATION_HINT}, not {shown(text)}")
+    return sum(
+        float(part) * unit
+        for part, unit in zip(match.groups(), _UNIT_SECONDS, strict=True)
+        if part is not None
+    )
+
+
+def parse_time(value: object, now: int) -> int:
+    """UTC milliseconds of RFC 3339 text, of the next local ``HH:MM``, or of a duration from now.
+
+    Raises ``InvalidInput`` that says what is expected.
+    """
+    if type(value) is str:
+        word = value.strip()
+        if clock := _CLOCK.fullmatch(word):
+            return _next_clock_time(int(clock[1]), int(clock[2]), now)
+        if stamp := _RFC_3339.fullmatch(word):
+            if stamp[1] is None:
+                raise InvalidInput(f"needs a time zone, Z or one like +02:00, in {shown(value)}")
+            return _stamp_milliseconds(word)
+    try:
+        return now + round(parse_duration(value) * 1000)
+    except InvalidInput as error:
+        if "at most" in str(error):
+            raise
+        raise InvalidInput(f"must be {_TIME_HINT}, not {shown(value)}") from None
+
+
+def _stamp_milliseconds(word: str) -> int:
+    try:
+        moment = datetime.fromisoformat(word.upper().replace(" ", "T"))
+    except ValueError as error:
+        raise InvalidInput(f"is no date and time: {shown(word)} ({error})") from None
+    milliseconds = (moment - _EPOCH) // timedelta(milliseconds=1)
+    if not 0 <= milliseconds <= MAX_TIME:
+        raise InvalidInput(f"must be a time between the years 1970 and 3000, not {shown(word)}")
+    return milliseconds
+
+
+def _next_clock_time(hour: int, minute: int, now: int) -> int:
+    today = datetime.fromtimestamp(now / 1000).replace(
+        hour=hour, minute=minute, second=0, microsecond=0
+    )
+    return min(
+        moment
+        for day in (today, today + timedelta(days=1))
+        for fold in (0, 1)  # a clock set back shows the same time twice
+        if (moment := int(day.replace(fold=fold).timestamp() * 1000)) > now
+    )
+
+
+# -- Fields
+
+
+class _Checker:
+    """Turns objects into jobs. Each field has one check: value in, clean value out."""
+
+    def __init__(self, now: int, cwd: str) -> None:
+        self._now = now
+        self._cwd = cwd
+        self._checks: dict[str, Callable[[str, object], object]] = {
+            "command": _command,
+            "argv": _argv,
+            "id": _name,
+            "max_retries": _integer(0, MAX_RETRIES),
+            "queue": _name,
+            "priority": _integer(-MAX_PRIORITY, MAX_PRIORITY),
+            "run_at": self._run_at,
+            "delay": _duration,
+            "timeout": _duration,
+            "stop_grace": _duration,
+            "cwd": _cwd,
+            "env": _env,
+            "label": _label,
+            "depends_on": _depends_on,
+            "unique_key": _unique_key,
+            "backoff_base": _backoff_base,
+        }
+
+    def job(self, value: object) -> NewJob:
+        if type(value) is not dict:
+            self._not_an_object(value)
+        fields: dict[str, object] = {"cwd": self._cwd}
+        checks = self._checks
+        for name, given in value.items():
+            if given is None:
+                continue
+            check = checks.get(name)
+            if check is None:
+                self._ignore(name, given)
+            else:
+                fields[name] = check(name, given)
+        if ("command" in fields) is ("argv" in fields):
+            self._not_one_command(fields)
+        if "delay" in fields and "run_at" in fields:
+            _wrong("delay", "give run_at or delay, not both")
+        return NewJob(**fields)  # type: ignore[arg-type]
+
+    def _run_at(self, name: str, value: object) -> int:
+        try:
+            return parse_time(value, self._now)
+        except InvalidInput as error:
+            _wrong(name, str(error))
+
+    def _ignore(self, name: str, value: object) -> None:
+        if name not in PRINTED_FIELDS:
+            _wrong(_field_name(name), f"unknown field{did_you_mean(name, self._checks)}")
+        _check_strings({name: value})
+
+    def _not_an_object(self, value: object) -> NoReturn:
+        if type(value) is _Repeated:
+            _wrong(_field_name(value.name), "given twice in one object; keep one")
+        _wrong("", f"must be an object with a command, not {shown(value)}")
+
+    def _not_one_command(self, fields: Mapping[str, object]) -> NoReturn:
+        if "command" in fields:
+            _wrong("argv", "give command or argv, not both")
+        _wrong("command", 'missing; every job needs one, such as {"command": "make test"}')
+
+
+def _command(name: str, value: object) -> str:
+    if type(value) is not str:
+        _wrong(name, f"must be a string, not {shown(value)}")
+    if not value or value.isspace():
+        _wrong(name, "must not be blank")
+    if len(value) * 4 > MAX_COMMAND_BYTES and len(value.encode()) > MAX_COMMAND_BYTES:
+        _wrong(name, f"must be at most {MAX_COMMAND_BYTES} bytes, not {len(value.encode())}")
+    return value
+
+
+def _argv(name: str, value: object) -> tuple[str, ...]:
+    if type(value) is not list:
+        _wrong(name, f"must be an array of strings, not {shown(value)}")
+    if not value:
+        _wrong(name, "must not be empty; its first string is the program")
+    for index, word in enumerate(value):
+        if type(word) is not str:
+            _wrong(f"{name}[{index}]", f"must be a string, not {shown(word)}")
+    if not value[0] or value[0].isspace():
+        _wrong(f"{name}[0]", "must name a program")
+    return tuple(value)
+
+
+def _name(name: str, value: object) -> str:
+    if type(value) is not str:
+        _wrong(name, f"must be a string, not {shown(value)}")
+    if not NAME_PATTERN.fullmatch(value):
+        _wrong(
+            name,
+            "must be 1 to 128 letters, digits, '.', '_', ':' or '-', the first a letter or digit,"
+            f" not {shown(value)}",
+        )
+    return value
+
+
+def _integer(low: int, high: int) -> Callable[[str, object], int]:
+    def check(name: str, value: object) -> int:
+        if type(value) is not int or not low <= value <= high:
+            _wrong(name, f"must be an integer from {low} to {high}, not {shown(value)}")
+        return value
+
+    return check
+
+
+def _duration(name: str, value: object) -> float:
+    try:
+        return parse_duration(value)
+    except InvalidInput as error:
+        _wrong(name, str(error))
+
+
+def _cwd(name: str, value: object) -> str:
+    if type(value) is not str or not os.path.isabs(value):
+        _wrong(name, f"must be an absolute path, not {shown(value)}")
+    return value
+
+
+def _env(name: str, value: object) -> dict[str, str]:
+    if type(value) is _Repeated:
+        _wrong(f"{name}.{_field_name(value.name)}", "given twice in one object; keep one")
+    if type(value) is not dict:
+        _wrong(name, f"must be an object of strings, not {shown(value)}")
+    for variable, text in value.items():
+        field = f"{name}.{_field_name(variable)}"
+        if not variable or "=" in variable:
+            _wrong(field, "the name of a variable must not be empty or hold '='")
+        if type(text) is not str:
+            _wrong(field, f"must be a string, not {shown(text)}")
+        if text == MASK:
+            _wrong(field, f"{shown(MASK)} is a mask, not a value; export with --show-env")
+    return value
+
+
+def _label(name: str, value: object) -> str:
+    if type(value) is not str or len(value) > MAX_LABEL:
+        _wrong(name, f"must be a string of up to {MAX_LABEL} characters, not {shown(value)}")
+    return value
+
+
+def _depends_on(name: str, value: object) -> tuple[str, ...]:
+    if type(value) is not list:
+        _wrong(name, f"must be an array of job ids, not {shown(value)}")
+    return tuple(
+        dict.fromkeys(_name(f"{name}[{index}]", job_id) for index, job_id in enumerate(value))
+    )
+
+
+def _unique_key(name: str, value: object) -> str:
+    if type(value) is not str or not value:
+        _wrong(name, f"must be a string, not empty, not {shown(value)}")
+    return value
+
+
+def _backoff_base(name: str, value: object) -> float:
+    if type(value) not in (int, float) or not 1 <= cast("float", value) <= 1e300:
+        _wrong(name, f"must be a number of 1 or more, not {shown(value)}")
+    return float(cast("float", value))
+
+
+def _overridden(value: object, overrides: Mapping[str, object]) -> object:
+    if type(value) is not dict:
+        return value
+    fields = {**value, **overrides}
+    if "delay" in overrides or "run_at" in overrides:
+        for name in {"delay", "run_at"} - set(overrides):
+            fields.pop(name, None)
+    env, added = value.get("env"), overrides.get("env")
+    if type(env) is dict and type(added) is dict:
+        fields["env"] = env | added
+    return fields
+
+
+class _Batch:
+    """What the jobs of one document mean to each other."""
+
+    def __init__(self, left_out: Sequence[str], skipped: Counter[str] | None) -> None:
+        self._left_out = left_out
+        self._skipped = skipped if skipped is not None else Counter()
+        self._completed: set[str] = set()
+        self._ids: set[str] = set()
+        self._dependent: dict[str, tuple[str, tuple[str, ...]]] = {}
+
+    def leaves_out(self, value: object) -> bool:
+        """Whether ``value`` is a job that ended elsewhere and isn't wanted again."""
+        if type(value) is not dict or value.get("state") not in self._left_out:
+            return False
+        self._skipped[value["state"]] += 1
+        if value["state"] == "completed":
+            self._completed.add(str(value.get("id")))
+        return True
+
+    def admit(self, job_id: str, depends_on: tuple[str, ...], place: _Place, number: int) -> None:
+        if job_id in self._ids:
+            _wrong("id", f"{shown(job_id)} is used twice in this batch")
+        self._ids.add(job_id)
+        if depends_on:
+            self._dependent[job_id] = (place(number, "depends_on"), depends_on)
+
+    def without_completed(self, job: NewJob) -> NewJob:
+        """``job``, not waiting for what was left out because it is done."""
+        waits_for = tuple(job_id for job_id in job.depends_on if job_id not in self._completed)
+        return job if waits_for == job.depends_on else replace(job, depends_on=waits_for)
+
+    def refuse_cycles(self) -> None:
+        """Every dependent job waits for others; ids that aren't among them end a chain."""
+        cleared: set[str] = set()
+        for start in self._dependent:
+            path: dict[str, Iterator[str]] = {start: self._needs(start)}
+            while path:
+                job_id, needs = next(reversed(path.items()))
+                following = next(needs, None)
+                if following is None:
+                    cleared.add(job_id)
+                    del path[job_id]
+                elif following in path:
+                    ring = [*path][[*path].index(following) :]
+                    raise InvalidInput(f"{self._dependent[ring[0]][0]}: a cycle: {_arrows(ring)}")
+                elif following in self._dependent and following not in cleared:
+                    path[following] = self._needs(following)
+
+    def _needs(self, job_id: str) -> Iterator[str]:
+        return iter(self._dependent[job_id][1])
+
+
+def _arrows(ring: Sequence[str]) -> str:
+    names = [*ring, ring[0]]
+    return " → ".join(names if len(names) <= 8 else [*names[:4], "…", *names[-3:]])
+
+
+# -- Documents
+
+_Place = Callable[[int, str], str]
+_Found = tuple[_Place, int, bool, object]
+"""How to name the place, its index or line, whether its strings need a close look, the value."""
+
+
+def _by_index(index: int, field: str) -> str:
+    return f"jobs[{index}].{field}" if field else f"jobs[{index}]"
+
+
+def _by_line(line: int, field: str) -> str:
+    return f"line {line}: {field}" if field else f"line {line}"
+
+
+class _Repeated:
+    """Stands for an object in which ``name`` was given twice."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+
+def _object(pairs: list[tuple[str, object]]) -> object:
+    value = dict(pairs)
+    if len(value) == len(pairs):
+        return value
+    return _Repeated(Counter(name for name, _ in pairs).most_common(1)[0][0])
+
+
+def _number(digits: str) -> int | float:
+    # int() refuses very long texts with an error that would not name the field
+    return int(digits) if len(digits) < 400 else math.inf
+
+
+_STRICT = json.JSONDecoder(object_pairs_hook=_object, parse_int=_number)
+# lets a NUL into a string, where it is found and its field named
+_LENIENT = json.JSONDecoder(object_pairs_hook=_object, parse_int=_number, strict=False)
+_BLANKS = re.compile(r"[ \t\r\n]*")
+
+
+def _documents(stream: BinaryIO) -> Iterator[_Found]:
+    """Every value of the document, however it is laid out."""
+    lines = enumerate(_lines(stream), 1)
+    opening = b""
+    filled: list[tuple[int, bytes]] = []
+    for number, line in lines:
+        opening += line
+        if not line.isspace():
+            filled.append((number, line))
+        if len(filled) == 2 or len(opening) > MAX_DOCUMENT_BYTES:
+            break
+    if not opening or opening.isspace():
+        raise InvalidInput("the input is empty; give a job object, an array of them, or JSON Lines")
+    if len(filled) == 2 and _is_whole_object(filled[0][1]):
+        return _json_lines(chain(filled, lines))
+    return _document(opening + stream.read(max(0, MAX_DOCUMENT_BYTES + 1 - len(opening))))
+
+
+def _lines(stream: BinaryIO) -> Iterator[bytes]:
+    line = stream.readline(MAX_DOCUMENT_BYTES + 1).removeprefix(b"\xef\xbb\xbf")
+    number = 1
+    while line:
+        if len(line) > MAX_DOCUMENT_BYTES:
+            raise InvalidInput(f"line {number}: longer than 64 MiB; split it")
+        yield line
+        line = stream.readline(MAX_DOCUMENT_BYTES + 1)
+        number += 1
+
+
+def _is_whole_object(line: bytes) -> bool:
+    """Whether a first line belongs to JSON Lines: an object that doesn't go on below, even if
+    something in it is wrong."""
+    text = line.decode("utf-8", "replace").strip()
+    if text.startswith("["):
+        return False
+    try:
+        _STRICT.raw_decode(text)
+    except json.JSONDecodeError as error:
+        return error.pos < len(text)
+    except RecursionError:
+        pass
+    return True
+
+
+def _json_lines(lines: Iterable[tuple[int, bytes]]) -> Iterator[_Found]:
+    for number, line in lines:
+        if line.isspace():
+            continue
+        text, suspect = _decoded(line)
+        start = 0 if text[0] == "{" else _after_blanks(text, 0)
+        value, end = _value(text, start, suspect, _by_line, number)
+        if text[end:] != "\n" and (end := _after_blanks(text, end)) < len(text):
+            where = f"column {end + 1}"
+            raise InvalidInput(f"line {number}: text after the object at {where}; one job a line")
+        yield _by_line, number, suspect, value
+
+
+def _document(data: bytes) -> Iterator[_Found]:
+    if len(data) > MAX_DOCUMENT_BYTES:
+        raise InvalidInput("jobs: longer than 64 MiB; give JSON Lines, one object a line")
+    text, suspect = _decoded(data)
+    start = _after_blanks(text, 0)
+    if text.startswith("[", start):
+        yield from _array(text, start, suspect)
+        return
+    value, end = _value(text, start, suspect, _by_index, 0)
+    _refuse_rest(text, end)
+    yield _by_index, 0, suspect, value
+
+
+def _array(text: str, start: int, suspect: bool) -> Iterator[_Found]:
+    """The elements one by one, so that only the text and one job are held at a time."""
+    at = _after_blanks(text, start + 1)
+    if text.startswith("]", at):
+        raise InvalidInput("jobs: the array is empty; give at least one job")
+    for index in count():
+        value, at = _value(text, at, suspect, _by_index, index)
+        yield _by_index, index, suspect, value
+        at = _after_blanks(text, at)
+        if text.startswith("]", at):
+            return _refuse_rest(text, at + 1)
+        if not text.startswith(",", at):
+            problem = json.JSONDecodeError("Expecting ',' or ']'", text, at)
+            raise InvalidInput(f"jobs[{index}]: {_syntax(problem)}")
+        at = _after_blanks(text, at + 1)
+
+
+def _refuse_rest(text: str, end: int) -> None:
+    end = _after_blanks(text, end)
+    if end < len(text):
+        where = _position(json.JSONDecodeError("", text, end))
+        raise InvalidInput(
+            f"jobs: text after the end at {where}; for several jobs give an array, or one a line"
+        )
+
+
+def _decoded(data: bytes) -> tuple[str, bool]:
+    """Text, and whether a string in it may hold what only escapes or bad bytes can bring in."""
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        return data.decode("utf-8", "surrogateescape"), True
+    return text, "\\u" in text or "\0" in text
+
+
+def _after_blanks(text: str, at: int) -> int:
+    return _BLANKS.match(text, at).end()  # type: ignore[union-attr]
+
+
+def _value(text: str, at: int, suspect: bool, place: _Place, number: int) -> tuple[object, int]:
+    try:
+        return (_LENIENT if suspect else _STRICT).raw_decode(text, at)
+    except json.JSONDecodeError as error:
+        raise InvalidInput(f"{place(number, '')}: {_syntax(error)}") from None
+    except RecursionError:
+        where = place(number, _deep_field(text, at))
+        raise InvalidInput(f"{where}: nested deeper than {MAX_DEPTH}") from None
+
+
+def _syntax(error: json.JSONDecodeError) -> str:
+    if error.pos >= len(error.doc.rstrip()):
+        return "not JSON: it ends too early"
+    message = error.msg[:1].lower() + error.msg[1:].removesuffix(" at")
+    return f"not JSON: {message} at {_position(error)}"
+
+
+def _position(error: json.JSONDecodeError) -> str:
+    return f"line {error.lineno} column {error.colno}"
+
+
+_TOKEN = re.compile(r'"((?:[^"\\]|\\.)*)"|[\[{]|[\]}]')
+
+
+def _deep_field(text: str, at: int) -> str:
+    """The field of the object at ``at`` in which the nesting goes too deep."""
+    depth, field = 0, None
+    for token in _TOKEN.finditer(text, at):
+        if token[1] is not None:
+            field = token[1] if depth == 1 else field
+        else:
+            depth += 1 if token[0] in "[{" else -1
+            if depth > MAX_DEPTH:
+                break
+    return "" if field is None else _field_name(field)
+
+
+def _check_strings(value: object) -> None:
+    """Refuses what JSON's syntax lets through, at any depth: NUL bytes, lone surrogates, numbers
+    that aren't finite, repeated keys, nesting without end."""
+    todo: list[tuple[str, int, object]] = [("", 1, value)]
+    while todo:
+        field, depth, item = todo.pop()
+        if depth > MAX_DEPTH:
+            _wrong(field, f"nested deeper than {MAX_DEPTH}")
+        if isinstance(item, str):
+            _check_text(field, item)
+        elif isinstance(item, float) and not math.isfinite(item):
+            _wrong(field, f"must be a finite number, not {shown(item)}")
+        elif isinstance(item, list):
+            todo += [(f"{field}[{at}]", depth + 1, part) for at, part in enumerate(item)]
+        elif isinstance(item, dict):
+            for name, part in item.items():
+                inner = f"{field}.{_field_name(name)}" if field else _field_name(name)
+                _check_text(inner, name)
+                todo.append((inner, depth + 1, part))
+        elif isinstance(item, _Repeated):
+            inner = f"{field}.{_field_name(item.name)}" if field else _field_name(item.name)
+            _wrong(inner, "given twice in one object; keep one")
+
+
+_FORBIDDEN = re.compile("[\0\ud800-\udfff]")
+
+
+def _check_text(field: str, text: str) -> None:
+    if bad := _FORBIDDEN.search(text):
+        what = "a NUL byte" if bad[0] == "\0" else "a lone surrogate, or bytes that are not UTF-8"
+        _wrong(field, f"must not hold {what}")
+
+
+# -- Messages
+
+
+def shown(value: object) -> str:
+    """A value as an error message quotes it: on one line, short, printable."""
+    if isinstance(value, str):
+        return f'"{_printable(value)}"'
+    if isinstance(value, (dict, _Repeated)):
+        return "an object"
+    if isinstance(value, list):
+        return "an array"
+    return _printable(json.dumps(value))
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """A question to append to an error about a misspelt word, or nothing."""
+    close = get_close_matches(word.lower().replace("-", "_"), [*known], 1, 0.6)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+def _field_name(name: str) -> str:
+    return _printable(name) or '""'
+
+
+def _printable(text: str, limit: int = 40) -> str:
+    if len(text) > limit:
+        text = text[: limit - 1] + "…"
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode() for char in text
+    )
+
+
+def _wrong(field: str, problem: str) -> NoReturn:
+    raise FieldError(field, problem)
