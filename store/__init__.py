@@ -58,19 +58,21 @@ def open_store(
     *,
     create: bool = True,
     durable: bool = True,
+    patience: float = 10.0,
     clock: Callable[[], int] | None = None,
     random: Random | None = None,
 ) -> Queue:
     """Open the store at ``url``: a path, or ``sqlite:///path``.
 
     ``create`` makes it when it isn't there. ``durable`` commits wait for the disk; workers, whose
-    lost bookkeeping only repeats work, go without. ``clock`` gives UTC milliseconds. Raises
+    lost bookkeeping only repeats work, go without. A writer waits ``patience`` seconds for others.
+    ``clock`` gives UTC milliseconds. Raises
     ``StoreUnusable``, ``StoreFull`` or ``StoreBusy``; a file that isn't a store is never touched.
     """
     from store.database import Database, parse_url
     from store.queue import Queue
 
-    database = Database(parse_url(url), create=create, durable=durable)
+    database = Database(parse_url(url), create=create, durable=durable, patience=patience)
     return Queue(database, clock=clock or system_clock, random=random or Random())
 
 

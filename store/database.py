@@ -25,19 +25,20 @@ APPLICATION_ID = 0x51435455  # "QCTU"
 MINIMUM_SQLITE = (3, 37, 0)  # STRICT tables; RETURNING is older
 _MAGIC = b"SQLite format 3\x00"
 _BUSY_MS = 200
-_WRITE_PATIENCE = 10.0  # seconds until a writer gives up
 _SUBFOLDERS = ("bells", "locks", "output", "scratch")
 
 
 class Database:
     """One SQLite file, a connection for each thread, one write at a time.
 
-    ``durable`` chooses whether a commit waits for the disk (``synchronous=FULL``).
+    ``durable`` chooses whether a commit waits for the disk (``synchronous=FULL``),
+    ``patience`` how many seconds a writer waits for others.
     """
 
-    def __init__(self, path: Path, *, create: bool, durable: bool) -> None:
+    def __init__(self, path: Path, *, create: bool, durable: bool, patience: float) -> None:
         self.path = path
         self.folder = path.with_name(path.name + ".d")
+        self._patience = patience
         self._synchronous = "FULL" if durable else "NORMAL"
         if sqlite3.sqlite_version_info < MINIMUM_SQLITE:
             raise StoreUnusable(f"SQLite {sqlite3.sqlite_version} is too old: 3.37 or newer needed")
@@ -88,10 +89,10 @@ class Database:
     def write(self) -> Iterator[sqlite3.Connection]:
         """One write transaction: all of it is stored, or nothing.
 
-        Raises ``StoreBusy`` when others hold the store for 10 s, ``StoreFull`` when the disk is full.
+        Raises ``StoreBusy`` when others hold the store for too long, ``StoreFull`` when the disk is full.
         """
         connection = self.connection()
-        deadline = time.monotonic() + _WRITE_PATIENCE
+        deadline = time.monotonic() + self._patience
         with translated(self.path), self._through_gate(deadline):
             _begin_immediate(connection, deadline)
             try:
@@ -121,7 +122,7 @@ class Database:
     def checkpoint(self) -> None:
         """Move the write-ahead log into the database as far as readers allow, without waiting."""
         connection = self.connection()
-        with translated(self.path), self._through_gate(time.monotonic() + _WRITE_PATIENCE):
+        with translated(self.path), self._through_gate(time.monotonic() + self._patience):
             connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
     @contextlib.contextmanager
@@ -157,7 +158,7 @@ class Database:
         version = self._version()
         if version == migrations.LATEST:
             return
-        deadline = time.monotonic() + _WRITE_PATIENCE
+        deadline = time.monotonic() + self._patience
         connection = self.connection()
         with self._through_gate(deadline):
             connection.execute("PRAGMA synchronous = FULL")

@@ -223,7 +223,7 @@ class Outcome:
     signal: int | None = None
     error: str | None = None
     cpu_seconds: float = 0.0
-    max_rss_bytes: int = 0
+    max_rss_bytes: int | None = None
     stdout: Output = Output(0, b"")
     stderr: Output = Output(0, b"")
     tree_empty: bool = True

@@ -39,6 +39,15 @@ class Folders:
         """The file that a worker's running command writes to; ``worker`` is the store's own id."""
         return self._folder / "scratch" / f"{worker}.{stream.value}"
 
+    def journal(self, worker: str) -> Path:
+        """Where a worker notes what it is doing."""
+        return self._folder / "scratch" / f"{worker}.journal"
+
+    def clear_scratch(self, worker: str) -> None:
+        """Remove what a worker that is gone left behind."""
+        for path in (self.journal(worker), *(self.scratch(worker, stream) for stream in Stream)):
+            path.unlink(missing_ok=True)
+
     def kept(self, attempt_id: int, stream: Stream) -> Path:
         """Where a large output stays after its attempt."""
         return self._folder / "output" / f"{attempt_id}.{stream.value}"
@@ -85,7 +94,11 @@ class StoredOutput:
             self._recorded = self._look()
             if self.live:
                 return length or 0
-        return self._recorded.size
+        if self._recorded.data is not None:
+            return self._recorded.size
+        # What the attempt left behind may still be writing.
+        kept = self._folders.kept(self._attempt_id, self._stream)
+        return _from_file(kept, lambda fd: os.fstat(fd).st_size) or 0
 
     def read(self, offset: int, length: int) -> bytes:
         """Up to ``length`` bytes from ``offset``; ``b""`` at or past the end."""

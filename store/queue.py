@@ -36,6 +36,7 @@ from store.jobs import (
     Order,
     Orders,
     Outcome,
+    Output,
     ProcessIdentity,
     Snapshot,
     Status,
@@ -306,13 +307,24 @@ class Queue:
                 (now, now, outcome.exit_code, outcome.signal, now, lease.job_seq),
             )
 
-    def settle(self, lease: Lease) -> None:
-        """The attempt's processes are all gone: its job may be run again."""
+    def settle(self, lease: Lease, outputs: Mapping[Stream, Output]) -> None:
+        """The attempt's processes are all gone: its output is final, its job may be run again."""
+        stdout, stderr = outputs[Stream.STDOUT], outputs[Stream.STDERR]
         with self._change() as connection:
+            connection.execute(
+                "UPDATE attempt SET stdout_bytes = ?, stderr_bytes = ?, stdout = ?, stderr = ?"
+                " WHERE id = ?",
+                (stdout.size, stderr.size, stdout.data, stderr.data, lease.attempt_id),
+            )
             connection.execute(
                 "UPDATE job SET held_by = NULL WHERE seq = ? AND held_by = ?",
                 (lease.job_seq, lease.attempt_id),
             )
+        self._unlink(
+            self.folders.kept(lease.attempt_id, stream)
+            for stream, output in outputs.items()
+            if output.data is not None
+        )
 
     def cancel_requested(self, lease: Lease) -> bool:
         """Whether somebody wants this attempt stopped, or ended it already."""
@@ -329,15 +341,12 @@ class Queue:
         return None if row is None else int(row[0])
 
     def leases(self, worker: str) -> list[Lease]:
-        """Attempts that ``worker`` runs, or whose processes it has yet to end."""
-        with self._database.read() as connection:
-            rows = connection.execute(
-                "SELECT seq, coalesce(lease, held_by) FROM job WHERE worker = ?"
-                " AND seq IN (SELECT seq FROM job INDEXED BY job_running WHERE lease IS NOT NULL"
-                " UNION SELECT seq FROM job INDEXED BY job_held WHERE held_by IS NOT NULL)",
-                (worker,),
-            ).fetchall()
-            return [self._lease(connection, seq, attempt) for seq, attempt in rows]
+        """The attempts that ``worker`` runs."""
+        return self._leases(worker, "lease", "job_running")
+
+    def held(self, worker: str) -> list[Lease]:
+        """Attempts of ``worker`` that have ended, but whose processes have yet to be."""
+        return self._leases(worker, "held_by", "job_held")
 
     # The registry --------------------------------------------------------------------------------
 
@@ -400,16 +409,12 @@ class Queue:
         """Forget a supervisor or worker that is gone."""
         with self._change(ring=False) as connection:
             connection.execute("DELETE FROM worker WHERE seq = ?", (_seq(worker),))
+        self._unlink([self._database.folder / "bells" / worker])
 
-    def registered(self) -> list[tuple[str, WorkerKind, str, ProcessIdentity]]:
-        """Every entry, also those not yet up: id, kind, pool, process."""
-        rows = self._database.connection().execute(
-            "SELECT seq, kind, pool, pid, start, boot_id FROM worker ORDER BY seq"
-        )
-        return [
-            (reads.worker_id(kind, seq), WorkerKind(kind), pool, ProcessIdentity(pid, start, boot))
-            for seq, kind, pool, pid, start, boot in rows
-        ]
+    def registered(self) -> list[Worker]:
+        """Every entry, also those not yet up."""
+        with self._database.read() as connection:
+            return reads.workers(connection, self.now(), up=False)
 
     def order(
         self,
@@ -477,6 +482,11 @@ class Queue:
         """The file whose lock says that this machine's supervisor of ``pool`` is running."""
         return self._database.folder / "locks" / sha256(pool.encode()).hexdigest()[:32]
 
+    @property
+    def log_path(self) -> Path:
+        """Where detached supervisors write what they do."""
+        return self._database.folder / "supervisor.log"
+
     # One statement at a time ---------------------------------------------------------------------
 
     @contextmanager
@@ -542,6 +552,15 @@ class Queue:
             shell=tuple(shlex.split(str(values["shell"]))),
             max_retries=retries,
         )
+
+    def _leases(self, worker: str, column: str, index: str) -> list[Lease]:
+        with self._database.read() as connection:
+            rows = connection.execute(
+                f"SELECT seq, {column} FROM job INDEXED BY {index}"
+                f" WHERE {column} IS NOT NULL AND worker = ?",
+                (worker,),
+            ).fetchall()
+            return [self._lease(connection, seq, attempt) for seq, attempt in rows]
 
     def _environment(
         self, connection: sqlite3.Connection, environment: int | None

@@ -200,10 +200,12 @@ def matching(
     return [row[0] for row in query.tuples().execute(database)]
 
 
-def workers(connection: sqlite3.Connection, now: int) -> list[Worker]:
-    """Supervisors, each followed by its workers; workers without one come last."""
-    rows = connection.execute(_WORKERS).fetchall()
-    values = [_worker(row, now) for row in rows]
+def workers(connection: sqlite3.Connection, now: int, *, up: bool = True) -> list[Worker]:
+    """Supervisors, each followed by its workers; workers without one come last.
+
+    ``up``: only those that have had a heartbeat.
+    """
+    values = [_worker(row, now) for row in connection.execute(_WORKERS) if row[12] or not up]
     supervisors = [worker for worker in values if worker.kind is WorkerKind.SUPERVISOR]
     ordered: list[Worker] = []
     for supervisor in supervisors:
@@ -348,7 +350,6 @@ _WORKERS = """
     LEFT JOIN worker AS boss ON boss.seq = worker.supervisor
     LEFT JOIN job INDEXED BY job_running
         ON job.lease IS NOT NULL AND job.worker = 'w' || worker.seq
-    WHERE worker.heartbeat_at IS NOT NULL
     ORDER BY worker.seq
 """
 
@@ -360,7 +361,7 @@ def worker_id(kind: str, seq: int) -> str:
 def _worker(row: tuple[Any, ...], now: int) -> Worker:
     (seq, kind, pool, pid, host, stop, paused, supervisor, queues, done, failed, started_at,
      heartbeat_at, cpu, rss, wanted, start, boot_id, job, number, boss_stop, boss_paused) = row  # fmt: skip
-    age = max(0, now - heartbeat_at) / 1000
+    age = max(0, now - (heartbeat_at or started_at)) / 1000
     if age > STALE_AFTER:
         state = WorkerState.STALE
     elif stop or boss_stop:

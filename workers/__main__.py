@@ -1,0 +1,50 @@
+"""The processes behind ``worker start``; people start them with ``queuectl-tui worker start``.
+
+python -P -m workers worker STORE ID [--report] [QUEUE…]
+python -P -m workers supervisor STORE POOL COUNT [QUEUE…]
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from store import QueueError, open_store
+
+PATIENCE = 0.5  # seconds to wait for the store before looking at signals and orders again
+
+
+def worker(url: str, worker_id: str, *rest: str) -> int:
+    from workers.worker import Worker
+
+    report = rest[:1] == ("--report",)
+    queue = open_store(url, create=False, durable=False, patience=PATIENCE)
+    Worker(queue, worker_id, queues=rest[1:] if report else rest, report=report).run()
+    return 0
+
+
+def supervisor(url: str, pool: str, count: str, *queues: str) -> int:
+    from workers import run_supervisor
+
+    return run_supervisor(url, pool=pool, count=int(count), queues=queues, narrate=_log)
+
+
+def _log(event: str) -> None:
+    """Into the supervisor's log, which is its standard error."""
+    from datetime import datetime
+
+    os.write(2, f"{datetime.now():%Y-%m-%d %H:%M:%S} {event}\n".encode(errors="replace"))
+
+
+def main(arguments: Sequence[str]) -> int:
+    role, *rest = arguments
+    try:
+        return {"worker": worker, "supervisor": supervisor}[role](*rest)
+    except QueueError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        return error.exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,209 @@
+"""What the operating system knows of processes: identity, trees, markers, samples.
+
+The only module that knows psutil, and it loads it only where it is needed. On Linux, worker and
+supervisor are child subreapers: whatever escapes a job by ``setsid`` or a double fork comes back to
+them as a child, so that "no children left" is exact. Elsewhere escaped processes are found by the
+marker in their environment.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from functools import lru_cache
+from pathlib import Path
+
+from store import ProcessIdentity
+
+MARKER = "QUEUECTL_MARKER"
+IS_LINUX = sys.platform.startswith("linux")
+
+_PR_SET_CHILD_SUBREAPER = 36
+
+
+def become_subreaper() -> None:
+    """From now on orphans below this process become its children (Linux; else nothing happens)."""
+    if IS_LINUX:
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+@lru_cache(maxsize=1)
+def boot_id() -> str:
+    """What tells one boot of this machine from another."""
+    if IS_LINUX:
+        with suppress(OSError):
+            return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    import psutil
+
+    return str(int(psutil.boot_time()))
+
+
+def identify(pid: int) -> ProcessIdentity | None:
+    """The identity of a live process; ``None`` when there is none, or only a zombie."""
+    if IS_LINUX:
+        stat = _linux_stat(pid)
+        if stat is None or stat[0] in b"ZX":
+            return None
+        return ProcessIdentity(pid, int(stat.split()[19]), boot_id())
+    import psutil
+
+    try:
+        process = psutil.Process(pid)
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return None
+        return ProcessIdentity(pid, int(process.create_time() * 1000), boot_id())
+    except psutil.Error:
+        return None
+
+
+def is_alive(identity: ProcessIdentity) -> bool:
+    """Whether this very process still runs; another with its pid is not it."""
+    return identity.pid > 0 and identify(identity.pid) == identity
+
+
+def descendants(pid: int) -> list[int]:
+    """Every live process below ``pid``; zombies have nothing left to end."""
+    if not IS_LINUX:
+        import psutil
+
+        try:
+            return [child.pid for child in psutil.Process(pid).children(recursive=True)]
+        except psutil.Error:
+            return []
+    children: dict[int, list[int]] = {}
+    zombies = set()
+    for other in _all_pids():
+        stat = _linux_stat(other)
+        if stat is None:
+            continue
+        state, parent = stat.split(maxsplit=2)[:2]
+        children.setdefault(int(parent), []).append(other)
+        if state in (b"Z", b"X"):
+            zombies.add(other)
+    found: list[int] = []
+    todo = [pid]
+    while todo:
+        below = children.get(todo.pop(), [])
+        found += below
+        todo += below
+    return [other for other in found if other not in zombies]
+
+
+def marked(markers: Iterable[str]) -> list[int]:
+    """Live processes of this user whose environment carries one of ``markers``."""
+    wanted = {f"{MARKER}={marker}".encode() for marker in markers}
+    own = os.getpid()
+    return [
+        pid
+        for pid in _all_pids()
+        if pid != own and wanted & set(_environment(pid)) and identify(pid) is not None
+    ]
+
+
+def signal_tree(pids: Iterable[int], leader: int | None, number: signal.Signals) -> None:
+    """Signal the leader's group first, then those who left it.
+
+    A shell whose child was killed before it would run its next line.
+    """
+    escaped = []
+    group_alive = False
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            if os.getpgid(pid) == leader:
+                group_alive = True
+            else:
+                escaped.append(pid)
+    if leader is not None and group_alive:
+        _send(os.killpg, leader, number)
+    for pid in escaped:
+        _send(os.kill, pid, number)
+
+
+def peak_rss(pid: int) -> int:
+    """The most resident bytes a live process has had so far; 0 when that can't be told."""
+    if IS_LINUX:
+        with suppress(OSError), open(f"/proc/{pid}/status", "rb") as file:
+            for line in file:
+                if line.startswith(b"VmHWM:"):
+                    return int(line.split()[1]) * 1024
+        return 0
+    import psutil
+
+    try:
+        return int(psutil.Process(pid).memory_info().rss)
+    except psutil.Error:
+        return 0
+
+
+class UsageSampler:
+    """CPU percent and resident bytes of process trees, since the sample before."""
+
+    def __init__(self) -> None:
+        self._last: dict[int, tuple[float, float]] = {}
+
+    def sample(self, roots: Iterable[int], at: float) -> dict[int, tuple[float, int]]:
+        """For each root pid: percent of one CPU, bytes; ``at`` is monotonic seconds."""
+        import psutil
+
+        figures: dict[int, tuple[float, int]] = {}
+        seen: dict[int, tuple[float, float]] = {}
+        for root in roots:
+            cpu, rss = 0.0, 0
+            for pid in (root, *descendants(root)):
+                with suppress(psutil.Error):
+                    process = psutil.Process(pid)
+                    with process.oneshot():
+                        times = process.cpu_times()
+                        rss += process.memory_info().rss
+                    # What a process's dead children used is in it: a short job counts too.
+                    cpu += sum(times[:4])
+            last_at, last_cpu = self._last.get(root, (at, cpu))
+            elapsed = at - last_at
+            percent = 100 * max(0.0, cpu - last_cpu) / elapsed if elapsed > 0 else 0.0
+            figures[root] = (round(percent, 1), rss)
+            seen[root] = (at, cpu)
+        self._last = seen
+        return figures
+
+
+def _send(send: Callable[[int, int], None], target: int, number: signal.Signals) -> None:
+    with suppress(ProcessLookupError, PermissionError):
+        send(target, number)
+        if number == signal.SIGTERM:
+            send(target, signal.SIGCONT)  # a stopped process can't end
+
+
+def _all_pids() -> list[int]:
+    if IS_LINUX:
+        return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+    import psutil
+
+    return list(psutil.pids())
+
+
+def _linux_stat(pid: int) -> bytes | None:
+    """``/proc/PID/stat`` from the state on (field 3): the name before it may hold anything."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return file.read().rpartition(b") ")[2]
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+
+
+def _environment(pid: int) -> list[bytes]:
+    if IS_LINUX:
+        try:
+            with open(f"/proc/{pid}/environ", "rb") as file:
+                return file.read().split(b"\0")
+        except OSError:
+            return []
+    import psutil
+
+    try:
+        return [f"{name}={value}".encode() for name, value in psutil.Process(pid).environ().items()]
+    except psutil.Error:
+        return []

@@ -1,0 +1,303 @@
+"""One command: started, watched, stopped, and its outcome told.
+
+``Execution`` never waits by itself. Whoever owns it (a worker, or a supervisor that adopted it)
+reaps processes and passes them to ``reaped``, and calls ``advance`` when something happened or
+``deadline`` has come.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import resource
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from enum import Enum
+from pathlib import Path
+
+from store import AttemptState, Lease, Outcome, Output, Stream
+from store.output import SMALL, Folders
+from workers import processes
+
+_KILL_AGAIN_AFTER = 0.1
+_SAMPLE_AFTER = 0.02  # seconds; before, a command has hardly become itself
+_ERROR_BYTES = 4096
+_LONGEST_ERROR = 1000
+_RSS_UNIT = 1 if sys.platform == "darwin" else 1024
+
+
+class Stop(Enum):
+    """Why a command is being stopped."""
+
+    TIMEOUT = "timeout"
+    CANCEL = "cancel"
+    RELEASE = "release"
+
+
+class Scratch:
+    """The two files a worker's commands write to, used again and again.
+
+    Making a file costs as much as starting a process, so a small output is copied out and the file
+    truncated; a large one, or one that somebody may still hold, is renamed and a new file made.
+    """
+
+    def __init__(self, folders: Folders, worker: str) -> None:
+        self._folders = folders
+        self._worker = worker
+        self._fds = {stream: self._open(stream) for stream in Stream}
+        self._used: list[Stream] = []
+
+    def fd(self, stream: Stream) -> int:
+        return self._fds[stream]
+
+    def collect(self, attempt_id: int, *, held: bool) -> dict[Stream, Output]:
+        """What the attempt printed. ``held``: a process may still write, so move the files away."""
+        return {stream: self._collect(stream, attempt_id, held) for stream in Stream}
+
+    def clean(self) -> None:
+        """Ready for the next attempt; call it once the outcome is stored."""
+        for stream in self._used:
+            os.ftruncate(self._fds[stream], 0)
+        self._used.clear()
+
+    def close(self) -> None:
+        for stream, fd in self._fds.items():
+            os.close(fd)
+            self._folders.scratch(self._worker, stream).unlink(missing_ok=True)
+
+    def _collect(self, stream: Stream, attempt_id: int, held: bool) -> Output:
+        fd = self._fds[stream]
+        size = os.fstat(fd).st_size
+        if not held and size <= SMALL:
+            if size:
+                self._used.append(stream)
+            return Output(size, os.pread(fd, size, 0) if size else b"")
+        path = self._folders.scratch(self._worker, stream)
+        path.rename(self._folders.kept(attempt_id, stream))
+        os.close(fd)
+        self._fds[stream] = self._open(stream)
+        return Output(size)
+
+    def _open(self, stream: Stream) -> int:
+        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
+        return os.open(self._folders.scratch(self._worker, stream), flags, 0o600)
+
+
+def settled_output(folders: Folders, attempt_id: int) -> dict[Stream, Output]:
+    """What was moved away while still held, now that nobody writes: small streams come back."""
+    outputs = {}
+    for stream in Stream:
+        path = folders.kept(attempt_id, stream)
+        size = path.stat().st_size if path.exists() else 0
+        small = size <= SMALL
+        outputs[stream] = Output(size, (path.read_bytes() if size else b"") if small else None)
+    return outputs
+
+
+class Execution:
+    """One attempt's command and every process it leaves.
+
+    ``ended`` turns True with the leader's exit, which is the result; ``over`` when no process of
+    the attempt is left.
+    """
+
+    def __init__(self, lease: Lease, *, family: Callable[[Lease], list[int]], now: float) -> None:
+        """``family`` lists the live processes of the attempt; ``now`` is monotonic seconds."""
+        self.lease = lease
+        self.leader: int | None = None
+        self.ended = False
+        self.over = False
+        self._family = family
+        self._started = now
+        self._timeout_at = now + lease.timeout if lease.timeout else None
+        self._stop: Stop | None = None
+        self._kill_at: float | None = None
+        self._status: int | None = None
+        self._lost: str | None = None
+        self._failure: tuple[int, str] | None = None
+        self._cpu_seconds = 0.0
+        self._max_rss = 0
+        self._own_peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _RSS_UNIT
+
+    def start(self, scratch: Scratch, environ: Mapping[str, str]) -> None:
+        """Run the command as leader of a session of its own. A start that fails is an outcome."""
+        try:
+            self.leader = self._spawn(scratch, environ)
+        except OSError as error:
+            self._failure = _start_failure(self.lease, error)
+            self.ended = self.over = True
+
+    def lose(self, why: str, now: float) -> None:
+        """Nobody can tell how it ended: kill what is left of it; the outcome is ``LOST``."""
+        self.ended = True
+        self._lost = why
+        self._kill_at = now
+
+    def adopt(self, leader: int, elapsed: float) -> None:
+        """Take over a command that runs already, ``elapsed`` seconds into its time."""
+        self.leader = leader
+        self._started -= elapsed
+        if self._timeout_at is not None:
+            self._timeout_at -= elapsed
+
+    @property
+    def deadline(self) -> float | None:
+        """When ``advance`` has something to do even if nothing happens (monotonic seconds)."""
+        if self.over:
+            return None
+        return self._timeout_at if self._kill_at is None else self._kill_at
+
+    def stop(self, why: Stop, now: float) -> None:
+        """Ask the whole tree to end; after the grace it is killed."""
+        if self._stop is None and not self.ended:
+            self._stop = why
+            self._terminate(now)
+
+    def kill(self, now: float) -> None:
+        """No more grace."""
+        if self._kill_at is not None:
+            self._kill_at = now
+
+    def reaped(self, pid: int, status: int, usage: resource.struct_rusage) -> None:
+        """One of the attempt's processes ended, with ``status`` as ``wait`` gives it."""
+        self._cpu_seconds += usage.ru_utime + usage.ru_stime
+        peak = usage.ru_maxrss * _RSS_UNIT
+        # A child begins as this process's image (vfork), and Linux counts that in: a figure not
+        # above our own says nothing of the command.
+        if peak > self._own_peak:
+            self._max_rss = max(self._max_rss, peak)
+        if pid == self.leader and not self.ended:
+            self._status = status
+            self.ended = True
+
+    def advance(self, now: float, *, empty: bool) -> None:
+        """Do what is due. ``empty``: no process of the attempt is left."""
+        if self.over:
+            return
+        if self.leader is not None and not self.ended and now - self._started > _SAMPLE_AFTER:
+            self._max_rss = max(self._max_rss, processes.peak_rss(self.leader))
+        if self.ended and empty:
+            self.over = True
+        elif self._kill_at is not None:
+            if now >= self._kill_at:
+                self._signal(signal.SIGKILL)
+                self._kill_at = now + _KILL_AGAIN_AFTER
+        elif self.ended:  # the leader left processes behind
+            self._terminate(now)
+        elif self._timeout_at is not None and now >= self._timeout_at:
+            self.stop(Stop.TIMEOUT, now)
+
+    @property
+    def recordable(self) -> bool:
+        """Whether the result is certain; a job that is to be run again waits for its whole tree."""
+        return self.over if self.released or self._lost else self.ended
+
+    @property
+    def released(self) -> bool:
+        """Whether it was stopped to be run again, and had not ended by itself."""
+        return self._stop is Stop.RELEASE
+
+    def outcome(self, outputs: Mapping[Stream, Output], folders: Folders) -> Outcome:
+        """How it went; only once ``ended``."""
+        exit_code, number = self._exit()
+        state = self._state(exit_code)
+        error = None
+        if state is not AttemptState.COMPLETED:
+            error = self._error(state, exit_code, number)
+            last = _last_line(outputs[Stream.STDERR], folders, self.lease.attempt_id)
+            if last and self._failure is None:
+                error = f"{error}: {last}"
+        return Outcome(
+            state=state,
+            exit_code=exit_code,
+            signal=number,
+            error=error,
+            cpu_seconds=round(self._cpu_seconds, 6),
+            max_rss_bytes=self._max_rss or None,
+            stdout=outputs[Stream.STDOUT],
+            stderr=outputs[Stream.STDERR],
+            tree_empty=self.over,
+        )
+
+    def _spawn(self, scratch: Scratch, environ: Mapping[str, str]) -> int:
+        lease = self.lease
+        if not Path(lease.cwd).is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, "working folder is missing", lease.cwd)
+        arguments = lease.argv if lease.argv is not None else (*lease.shell, lease.command or "")
+        process = subprocess.Popen(
+            arguments,
+            cwd=lease.cwd,
+            env=environ,
+            stdin=subprocess.DEVNULL,
+            stdout=scratch.fd(Stream.STDOUT),
+            stderr=scratch.fd(Stream.STDERR),
+            start_new_session=True,
+        )
+        process.returncode = 0  # it is reaped here, not by subprocess
+        return process.pid
+
+    def _terminate(self, now: float) -> None:
+        self._kill_at = now + self.lease.stop_grace
+        self._signal(signal.SIGTERM)
+
+    def _signal(self, number: signal.Signals) -> None:
+        processes.signal_tree(self._family(self.lease), self.leader, number)
+
+    def _exit(self) -> tuple[int | None, int | None]:
+        if self._failure is not None:
+            return self._failure[0], None
+        if self._status is None:
+            return None, None
+        if os.WIFSIGNALED(self._status):
+            return None, os.WTERMSIG(self._status)
+        return os.WEXITSTATUS(self._status), None
+
+    def _state(self, exit_code: int | None) -> AttemptState:
+        if self._lost:
+            return AttemptState.LOST
+        if self._stop is Stop.TIMEOUT:
+            return AttemptState.TIMED_OUT
+        if self._stop is Stop.CANCEL:
+            return AttemptState.CANCELLED
+        return AttemptState.COMPLETED if exit_code == 0 else AttemptState.FAILED
+
+    def _error(self, state: AttemptState, exit_code: int | None, number: int | None) -> str:
+        if self._lost or self._failure is not None:
+            return self._lost or self._failure[1]
+        if state is AttemptState.TIMED_OUT:
+            return f"timed out after {self.lease.timeout:g}s"
+        if state is AttemptState.CANCELLED:
+            return "cancelled"
+        if number is not None:
+            return f"killed by {_signal_name(number)}"
+        return f"exit code {exit_code}"
+
+
+def _start_failure(lease: Lease, error: OSError) -> tuple[int, str]:
+    """The exit code a shell would give, and what went wrong."""
+    program = (lease.argv or lease.shell)[0]
+    if error.filename == lease.cwd and lease.cwd != program:
+        return 126, f"working folder {lease.cwd} is missing"
+    if isinstance(error, FileNotFoundError):
+        return 127, f"no such program: {program}"
+    return 126, f"cannot start {program}: {error.strerror or error}"
+
+
+def _last_line(output: Output, folders: Folders, attempt_id: int) -> str:
+    if output.data is not None:
+        tail = output.data[-_ERROR_BYTES:]
+    else:
+        with folders.kept(attempt_id, Stream.STDERR).open("rb") as file:
+            file.seek(max(0, output.size - _ERROR_BYTES))
+            tail = file.read(_ERROR_BYTES)
+    lines = tail.decode(errors="replace").split("\n")
+    return next((line.strip() for line in reversed(lines) if line.strip()), "")[-_LONGEST_ERROR:]
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

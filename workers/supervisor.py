@@ -1,0 +1,481 @@
+"""The supervisor of a pool: keeps its workers up, and takes over what a dead one leaves."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import resource
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from store import Lease, LeaseLost, Orders, QueueError, Worker, WorkerKind
+from store.queue import Queue
+from workers import journal, processes
+from workers.runner import Execution, Scratch, Stop, settled_output
+from workers.wakeup import Wakeup
+from workers.worker import HEARTBEAT_EVERY, Order
+
+Narrate = Callable[[str], None]
+
+_TICK_EVERY = 1.0
+_LOOK_AGAIN_AFTER = 0.05  # seconds between two looks at a tree that is being ended
+_CHECKPOINT_EVERY = 10.0
+_PRUNE_EVERY = 60.0
+_SAY_EVERY = 10.0
+_SECOND_SIGNAL_AFTER = 1.0
+_QUICK_DEATH = 2.0  # seconds; a worker that lives shorter is not restarted at once
+_LONGEST_PAUSE = 30.0
+
+_Reaped = tuple[int, resource.struct_rusage]
+
+
+class PoolRunning(QueueError):
+    """This machine's supervisor of the pool is running already."""
+
+
+@dataclass(slots=True)
+class Member:
+    """A worker process of this supervisor."""
+
+    id: str
+    process: subprocess.Popen[bytes]
+    since: float
+    leaving: bool = False
+    heard: bytes = b""
+
+
+@dataclass(slots=True)
+class Adopted:
+    """An attempt whose worker died, and that worker's output files."""
+
+    execution: Execution
+    scratch: Scratch
+    worker: str
+    recorded: bool = False
+    held: bool = field(default=False)
+
+
+class Supervisor:
+    """Runs in the foreground until it is told to stop; see ``tick`` for what it does."""
+
+    def __init__(
+        self,
+        queue: Queue,
+        *,
+        pool: str,
+        count: int,
+        queues: Sequence[str] = (),
+        narrate: Narrate,
+        report: bool = False,
+    ) -> None:
+        """``report``: also narrate every job that starts or ends. Raises ``PoolRunning``."""
+        self._queue = queue
+        self._pool = pool
+        self._queues = tuple(queues)
+        self._narrate = narrate
+        self._report = report
+        self._lock = _lock_pool(queue, pool)
+        self._host = socket.gethostname()
+        self._crew: dict[int, Member] = {}
+        self._adopted: list[Adopted] = []
+        self._orphans: dict[int, _Reaped] = {}
+        self._orders = Orders(count=count, paused=False, stop=None)
+        self._told_paused = False
+        self._first_signal_at: float | None = None
+        self._quick_deaths = 0
+        self._no_start_before = 0.0
+        self._due: dict[str, float] = {}
+        self._token = -1
+        self._usage = processes.UsageSampler()
+        processes.become_subreaper()
+        self._wakeup = Wakeup((signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP))
+        identity = processes.identify(os.getpid())
+        self._id = queue.register(
+            WorkerKind.SUPERVISOR,
+            pool=pool,
+            host=self._host,
+            identity=identity,
+            queues=queues,
+            count=count,
+        )
+        self._bell = queue.doorbell(self._id)
+        self._wakeup.watch(self._bell)
+
+    def run(self) -> int:
+        """Supervise until drained or stopped; the exit code."""
+        self._narrate(f"supervisor {self._id} of pool {self._pool} (pid {os.getpid()})")
+        while True:
+            try:
+                self.tick()
+            except QueueError as error:
+                self._narrate(f"store: {error}")
+            if self._done:
+                break
+            self._wait()
+        self._bell.close()
+        with suppress(QueueError):
+            self._queue.unregister(self._id)
+        self._narrate("stopped: no worker is left")
+        os.close(self._lock)
+        return 0
+
+    def tick(self) -> None:
+        self._reap()
+        self._obey()
+        self._advance_adopted()
+        self._heartbeat()
+        self._rescue()
+        self._scale()
+        self._keep_house()
+
+    @property
+    def _done(self) -> bool:
+        return self._orders.stop is not None and not self._crew and not self._adopted
+
+    # Reap, adopt ---------------------------------------------------------------------------------
+
+    def _reap(self) -> None:
+        """Collect every process that ended: workers, adopted commands, and what those left."""
+        dead: list[Member] = []
+        while True:
+            try:
+                pid, status, usage = os.wait4(-1, os.WNOHANG)
+            except ChildProcessError:
+                break
+            if pid == 0:
+                break
+            if pid in self._crew:
+                dead.append(self._dismiss(pid, status))
+            else:
+                self._orphans[pid] = (status, usage)
+        for member in dead:
+            self._take_over(member.id)
+        for adopted in self._adopted:
+            self._pass_on(adopted)
+        self._orphans.clear()
+
+    def _dismiss(self, pid: int, status: int) -> Member:
+        member = self._crew.pop(pid)
+        member.process.returncode = os.waitstatus_to_exitcode(status)
+        self._hear(member)
+        self._stop_listening(member)
+        if status == 0:
+            self._narrate(f"worker {member.id} left")
+            self._quick_deaths = 0
+            return member
+        now = time.monotonic()
+        self._quick_deaths = self._quick_deaths + 1 if now - member.since < _QUICK_DEATH else 0
+        pause = min(_LONGEST_PAUSE, 2.0 ** (self._quick_deaths - 1)) if self._quick_deaths else 0
+        self._no_start_before = now + pause
+        self._narrate(f"worker {member.id} died ({_how(status)})")
+        return member
+
+    def _take_over(self, worker: str) -> None:
+        """A dead worker's attempts are ours now; when it had none, it is forgotten."""
+        held = self._queue.held(worker)
+        for lease in (*self._queue.leases(worker), *held):
+            adopted = Adopted(
+                Execution(lease, family=self._family, now=time.monotonic()),
+                Scratch(self._queue.folders, worker),
+                worker,
+                recorded=lease in held,
+                held=lease in held,
+            )
+            self._adopted.append(adopted)
+            self._find_leader(adopted)
+        self._forget_if_clear(worker)
+
+    def _find_leader(self, adopted: Adopted) -> None:
+        execution, lease = adopted.execution, adopted.execution.lease
+        now = time.monotonic()
+        entry = journal.read(self._queue.folders.journal(adopted.worker))
+        if adopted.recorded or entry is None or entry.attempt_id != lease.attempt_id:
+            execution.lose("its worker died", now)
+        elif entry.status is not None:
+            execution.adopt(entry.leader, 0.0)
+            execution.reaped(entry.leader, entry.status, _NO_USAGE)
+        elif entry.leader in self._orphans or _is_child(entry.leader):
+            elapsed = (self._queue.now() - self._started_at(lease)) / 1000
+            execution.adopt(entry.leader, max(0.0, elapsed))
+            self._narrate(f"{lease.job_id} goes on without its worker {adopted.worker}")
+        else:
+            execution.lose("its worker and supervisor died", now)
+
+    def _started_at(self, lease: Lease) -> int:
+        return next(
+            attempt.started_at
+            for attempt in self._queue.history(lease.job_id)
+            if attempt.id == lease.attempt_id
+        )
+
+    def _pass_on(self, adopted: Adopted) -> None:
+        leader = adopted.execution.leader
+        if leader in self._orphans:
+            status, usage = self._orphans.pop(leader)
+            adopted.execution.reaped(leader, status, usage)
+
+    def _family(self, lease: Lease) -> list[int]:
+        return processes.marked([f"{self._queue.store_id}/{lease.attempt_id}"])
+
+    def _advance_adopted(self) -> None:
+        for adopted in tuple(self._adopted):
+            execution = adopted.execution
+            if self._orders.stop == "now":
+                execution.stop(Stop.RELEASE, time.monotonic())
+            elif not execution.ended and self._queue.cancel_requested(execution.lease):
+                execution.stop(Stop.CANCEL, time.monotonic())
+            empty = execution.ended and not self._family(execution.lease)
+            execution.advance(time.monotonic(), empty=empty)
+            if execution.recordable and not adopted.recorded:
+                self._record(adopted)
+            if execution.over and adopted.recorded:
+                self._part_with(adopted)
+
+    def _record(self, adopted: Adopted) -> None:
+        execution, lease = adopted.execution, adopted.execution.lease
+        adopted.held = not execution.over
+        outputs = adopted.scratch.collect(lease.attempt_id, held=adopted.held)
+        outcome = execution.outcome(outputs, self._queue.folders)
+        with suppress(LeaseLost):
+            if execution.released:
+                self._queue.release(lease, outcome)
+            else:
+                self._queue.finish(lease, outcome)
+        adopted.recorded = True
+        self._narrate(f"{lease.job_id} {outcome.state.value}")
+
+    def _part_with(self, adopted: Adopted) -> None:
+        lease = adopted.execution.lease
+        if adopted.held:
+            self._queue.settle(lease, settled_output(self._queue.folders, lease.attempt_id))
+        self._adopted.remove(adopted)
+        adopted.scratch.close()
+        self._forget_if_clear(adopted.worker)
+
+    def _forget_if_clear(self, worker: str) -> None:
+        if any(adopted.worker == worker for adopted in self._adopted):
+            return
+        self._queue.folders.clear_scratch(worker)
+        self._queue.unregister(worker)
+
+    # Rescue --------------------------------------------------------------------------------------
+
+    def _rescue(self) -> None:
+        """Take over from workers whose supervisor is dead too, and forget dead supervisors."""
+        if not self._is_due("rescue", HEARTBEAT_EVERY):
+            return
+        entries = [entry for entry in self._queue.registered() if entry.host == self._host]
+        alive = {entry.id for entry in entries if processes.is_alive(entry.identity)}
+        ours = {adopted.worker for adopted in self._adopted}
+        ours |= {member.id for member in self._crew.values()}
+        for entry in entries:
+            if entry.id in alive or entry.id in ours or entry.supervisor in alive:
+                continue
+            if entry.kind is WorkerKind.SUPERVISOR:
+                self._queue.unregister(entry.id)
+            else:
+                self._narrate(f"worker {entry.id} is gone, and so is its supervisor")
+                self._take_over(entry.id)
+
+    # Scale ---------------------------------------------------------------------------------------
+
+    def _scale(self) -> None:
+        """As many workers as ordered: start what is missing, drain what is too many."""
+        staying = [member for member in self._crew.values() if not member.leaving]
+        if self._orders.stop is not None:
+            for member in staying:
+                self._tell(member, Order.STOP if self._orders.stop == "now" else Order.DRAIN)
+                member.leaving = True
+            return
+        missing = self._orders.count - len(staying)
+        if missing > 0 and time.monotonic() >= self._no_start_before:
+            for _ in range(missing):
+                self._start_worker()
+        elif missing < 0:
+            busy = {worker.id for worker in self._queue.workers() if worker.job is not None}
+            staying.sort(key=lambda member: (member.id in busy, -member.since))
+            for member in staying[:-missing]:
+                self._tell(member, Order.DRAIN)
+                member.leaving = True
+
+    def _start_worker(self) -> None:
+        worker = self._queue.register(
+            WorkerKind.WORKER,
+            pool=self._pool,
+            host=self._host,
+            supervisor=self._id,
+            queues=self._queues,
+        )
+        command = [sys.executable, "-P", "-m", "workers", "worker", self._queue.url, worker]
+        process = subprocess.Popen(
+            [*command, *(["--report"] if self._report else []), *self._queues],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE if self._report else subprocess.DEVNULL,
+            env=os.environ | {processes.MARKER: f"{self._queue.store_id}/{worker}"},
+            cwd="/",
+            start_new_session=True,
+        )
+        member = Member(worker, process, time.monotonic())
+        self._crew[process.pid] = member
+        if process.stdout is not None:
+            os.set_blocking(process.stdout.fileno(), False)
+            self._wakeup.watch(process.stdout)
+        identity = processes.identify(process.pid)
+        if identity is not None:
+            self._queue.identify(worker, identity)
+        if self._told_paused:
+            self._tell(member, Order.PAUSE)
+        self._narrate(f"worker {worker} started (pid {process.pid})")
+
+    def _tell(self, member: Member, order: Order) -> None:
+        with suppress(OSError):
+            assert member.process.stdin is not None
+            os.write(member.process.stdin.fileno(), order.value.encode())
+
+    # Obey ----------------------------------------------------------------------------------------
+
+    def _obey(self) -> None:
+        """Orders from the store, and signals: the first drains, a later one stops."""
+        ordered = self._queue.orders(self._id)
+        stop = ordered.stop or self._orders.stop
+        for number in self._wakeup.signals():
+            now = time.monotonic()
+            if stop is None:
+                stop, self._first_signal_at = "drain", now
+                self._narrate(f"{number.name}: draining; once more to stop what runs")
+            elif now - (self._first_signal_at or 0) >= _SECOND_SIGNAL_AFTER:
+                stop = "now"
+        if stop != self._orders.stop:
+            self._announce_stop(stop)
+        self._orders = Orders(count=ordered.count, paused=ordered.paused, stop=stop)
+        if ordered.paused != self._told_paused:
+            self._told_paused = ordered.paused
+            for member in self._crew.values():
+                self._tell(member, Order.PAUSE if ordered.paused else Order.RESUME)
+        if stop is not None and self._is_due("say", _SAY_EVERY):
+            self._say_what_runs()
+
+    def _announce_stop(self, stop: str | None) -> None:
+        with suppress(QueueError):
+            self._queue.order(self._pool, stop=stop)  # so that everybody sees it draining
+        for member in self._crew.values():
+            member.leaving = False  # they are told (again)
+        self._due.pop("say", None)
+
+    def _say_what_runs(self) -> None:
+        for worker in self._queue.workers():
+            if worker.supervisor == self._id and worker.job is not None:
+                self._narrate(f"waiting for {worker.id}, which runs {worker.job}")
+
+    # Heartbeat, housekeeping ---------------------------------------------------------------------
+
+    def _heartbeat(self) -> None:
+        if self._is_due("heartbeat", HEARTBEAT_EVERY):
+            self._queue.heartbeat(self._id)
+            workers = {member.process.pid: member.id for member in self._crew.values()}
+            figures = self._usage.sample((os.getpid(), *workers), time.monotonic())
+            workers[os.getpid()] = self._id
+            self._queue.report_usage({workers[pid]: figure for pid, figure in figures.items()})
+
+    def _keep_house(self) -> None:
+        token = self._queue.change_token()
+        if token != self._token:
+            self._token = token
+            self._queue.sync()
+        if self._is_due("checkpoint", _CHECKPOINT_EVERY):
+            self._queue.checkpoint()
+        if self._is_due("prune", _PRUNE_EVERY) and self._queue.prune():
+            self._due.pop("prune")  # there may be more: go on with the next tick
+
+    def _is_due(self, what: str, every: float) -> bool:
+        now = time.monotonic()
+        if now < self._due.get(what, 0.0):
+            return False
+        self._due[what] = now + every
+        return True
+
+    # Waiting -------------------------------------------------------------------------------------
+
+    def _wait(self) -> None:
+        seconds = _TICK_EVERY
+        for adopted in self._adopted:
+            seconds = _LOOK_AGAIN_AFTER if adopted.execution.ended else min(seconds, 0.5)
+        ready = self._wakeup.wait(seconds)
+        if self._bell.fileno() in ready:
+            self._bell.hush()
+        for member in self._crew.values():
+            if member.process.stdout is not None and member.process.stdout.fileno() in ready:
+                self._hear(member)
+
+    def _hear(self, member: Member) -> None:
+        """Pass a worker's report on, line by line."""
+        if member.process.stdout is None:
+            return
+        with suppress(OSError):
+            while chunk := os.read(member.process.stdout.fileno(), 65536):
+                *lines, member.heard = (member.heard + chunk).split(b"\n")
+                for line in lines:
+                    self._narrate(line.decode(errors="replace"))
+
+    def _stop_listening(self, member: Member) -> None:
+        for pipe in (member.process.stdin, member.process.stdout):
+            if pipe is not None:
+                if pipe is member.process.stdout:
+                    self._wakeup.unwatch(pipe)
+                with suppress(OSError):
+                    pipe.close()
+
+
+_NO_USAGE = resource.struct_rusage((0.0,) * 16)
+
+
+def _lock_pool(queue: Queue, pool: str) -> int:
+    """Hold the pool's lock for as long as this process lives. Raises ``PoolRunning``."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+    fd = os.open(queue.pool_lock(pool), flags, 0o600)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(fd)
+        raise PoolRunning(_already(queue, pool)) from None
+    return fd
+
+
+def _already(queue: Queue, pool: str) -> str:
+    running = next(
+        (
+            worker
+            for worker in queue.workers()
+            if worker.kind is WorkerKind.SUPERVISOR and worker.pool == pool
+        ),
+        None,
+    )
+    who = "a supervisor" if running is None else _name(running)
+    return (
+        f"pool {pool} is served by {who} already; change its size with: queuectl-tui worker scale N, "
+        "or start another pool with --pool NAME"
+    )
+
+
+def _name(supervisor: Worker) -> str:
+    return f"supervisor {supervisor.id} (pid {supervisor.pid})"
+
+
+def _is_child(pid: int) -> bool:
+    try:
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return False
+    return True
+
+
+def _how(status: int) -> str:
+    if os.WIFSIGNALED(status):
+        return signal.Signals(os.WTERMSIG(status)).name
+    return f"exit code {os.WEXITSTATUS(status)}"

@@ -1,0 +1,269 @@
+"""A worker process: claim, run, finish, and again.
+
+Its supervisor speaks to it through standard input, a byte an order; the end of that pipe means that
+the supervisor is gone. Then, as when told to drain, the worker finishes what it runs and leaves.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from enum import Enum
+from typing import TypeVar
+
+from store import AttemptState, Lease, LeaseLost, Outcome, QueueError
+from store.queue import Queue
+from workers import processes
+from workers.journal import Journal
+from workers.runner import Execution, Scratch, Stop, settled_output
+from workers.wakeup import Wakeup
+
+HEARTBEAT_EVERY = 5.0
+_POLL_EVERY = 1.0
+_TRY_AGAIN_AFTER = 0.5
+_ORDERS = 0  # the descriptor that the supervisor's orders come through
+
+
+_NOT_STARTED = Outcome(AttemptState.RELEASED)
+
+Result = TypeVar("Result")
+
+
+class Order(str, Enum):
+    """What a supervisor tells a worker."""
+
+    DRAIN = "d"
+    STOP = "s"
+    PAUSE = "p"
+    RESUME = "r"
+
+
+class Worker:
+    """One command at a time, until told to stop."""
+
+    def __init__(
+        self, queue: Queue, worker_id: str, *, queues: Sequence[str] = (), report: bool = False
+    ) -> None:
+        self._queue = queue
+        self._id = worker_id
+        self._queues = tuple(queues)
+        self._report = report
+        self._draining = self._stopping = self._paused = False
+        self._looks_due = True
+        self._looked_at = 0.0
+        self._heard_at = -HEARTBEAT_EVERY
+        self._environ = {
+            name: value for name, value in os.environ.items() if name != processes.MARKER
+        }
+        self._environ.setdefault("PYTHONUNBUFFERED", "1")
+        self._wakeup = Wakeup((signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP))
+        self._bell = queue.doorbell(worker_id)
+        self._scratch = Scratch(queue.folders, worker_id)
+        self._journal = Journal(queue.folders.journal(worker_id))
+        os.set_blocking(_ORDERS, False)
+        self._wakeup.watch(_ORDERS)
+        self._wakeup.watch(self._bell)
+        processes.become_subreaper()
+
+    def run(self) -> None:
+        """Work until drained or stopped, then sign off."""
+        following: Lease | None = None
+        while following is not None or not self._draining:
+            self._heartbeat()
+            lease = following or self._claim()
+            if lease is None:
+                self._sleep()
+                following = None
+            elif self._stopping:
+                self._store(lambda lease=lease: self._queue.release(lease, _NOT_STARTED))
+                following = None
+            else:
+                following = self.run_once(lease)
+        self._sign_off()
+
+    def run_once(self, lease: Lease) -> Lease | None:
+        """Run one attempt to its end; the next lease, if one was claimed on the way."""
+        self._tell(f"{lease.job_id} started, attempt {lease.number}")
+        execution = Execution(lease, family=self._family, now=time.monotonic())
+        execution.start(self._scratch, self._environment(lease))
+        if execution.leader is not None:
+            self._journal.started(lease.attempt_id, execution.leader)
+        following, recorded, held = None, False, False
+        while True:
+            empty = self._reap(execution)
+            execution.advance(time.monotonic(), empty=empty)
+            if execution.recordable and not recorded:
+                following, recorded = self._record(execution), True
+                held = not execution.over
+            if execution.over:
+                break
+            self._wait(execution.deadline)
+            self._obey(execution)
+        if held:
+            self._settle(lease)
+        return following
+
+    # Around one execution ------------------------------------------------------------------------
+
+    def _environment(self, lease: Lease) -> dict[str, str]:
+        return {
+            **self._environ,
+            **lease.env,
+            "QUEUECTL_JOB_ID": lease.job_id,
+            "QUEUECTL_ATTEMPT": str(lease.number),
+            "QUEUECTL_QUEUE": lease.queue,
+            "QUEUECTL_WORKER": self._id,
+            "QUEUECTL_DB": self._queue.url,
+            processes.MARKER: self._marker(lease),
+        }
+
+    def _marker(self, lease: Lease) -> str:
+        return f"{self._queue.store_id}/{lease.attempt_id}"
+
+    def _family(self, lease: Lease) -> list[int]:
+        """Live processes of the attempt: whatever is below this process, and what escaped."""
+        found = processes.descendants(os.getpid())
+        if not processes.IS_LINUX:
+            found += [pid for pid in processes.marked([self._marker(lease)]) if pid not in found]
+        return found
+
+    def _reap(self, execution: Execution) -> bool:
+        """Collect what has ended; True when no process of the attempt is left."""
+        while True:
+            try:
+                pid, status, usage = os.wait4(-1, os.WNOHANG)
+            except ChildProcessError:
+                break
+            if pid == 0:
+                return False
+            execution.reaped(pid, status, usage)
+            if pid == execution.leader:
+                self._journal.ended(execution.lease.attempt_id, pid, status)
+        return processes.IS_LINUX or not self._family(execution.lease)
+
+    def _obey(self, execution: Execution) -> None:
+        """Pass on what was asked while the command ran."""
+        if self._stopping:
+            execution.stop(Stop.RELEASE, time.monotonic())
+        elif self._looks_due and not execution.ended:
+            self._looks_due = False
+            with suppress(QueueError):
+                if self._queue.cancel_requested(execution.lease):
+                    execution.stop(Stop.CANCEL, time.monotonic())
+
+    def _record(self, execution: Execution) -> Lease | None:
+        """Store how the attempt ended, for as long as it takes; maybe claim the next job in it."""
+        lease = execution.lease
+        outputs = self._scratch.collect(lease.attempt_id, held=not execution.over)
+        outcome = execution.outcome(outputs, self._queue.folders)
+        self._tell(f"{lease.job_id} {_summary(outcome)}")
+        if execution.released:
+            following = self._store(lambda: self._queue.release(lease, outcome))
+        else:
+            taking = not (self._draining or self._paused)
+            following = self._store(
+                lambda: self._queue.finish(
+                    lease,
+                    outcome,
+                    claim_for=self._id if taking else None,
+                    queues=self._queues,
+                )
+            )
+        self._scratch.clean()
+        return following
+
+    def _settle(self, lease: Lease) -> None:
+        outputs = settled_output(self._queue.folders, lease.attempt_id)
+        self._store(lambda: self._queue.settle(lease, outputs))
+
+    def _store(self, action: Callable[[], Result]) -> Result | None:
+        """Do it until the store takes it: a result is not lost to a full disk or a long lock."""
+        while True:
+            try:
+                return action()
+            except LeaseLost as error:
+                self._tell(str(error))
+                return None
+            except QueueError as error:
+                self._tell(str(error))
+                self._wait(time.monotonic() + _TRY_AGAIN_AFTER)
+
+    # Between executions --------------------------------------------------------------------------
+
+    def _claim(self) -> Lease | None:
+        if self._draining or self._paused:
+            return None
+        try:
+            return self._queue.claim(self._id, self._queues)
+        except QueueError as error:
+            self._tell(str(error))
+            return None
+
+    def _sleep(self) -> None:
+        """Until somebody rings, a job becomes due, or a second is over."""
+        due: int | None = None
+        with suppress(QueueError):
+            due = self._queue.next_due()
+        if due is None:
+            self._wait(None)
+        else:
+            self._wait(time.monotonic() + max(0.0, (due - self._queue.now()) / 1000))
+
+    def _wait(self, until: float | None) -> None:
+        """Sleep until ``until`` (monotonic seconds), a second at most, or until woken."""
+        seconds = _POLL_EVERY if until is None else min(_POLL_EVERY, until - time.monotonic())
+        ready = self._wakeup.wait(seconds)
+        if self._bell.fileno() in ready:
+            self._bell.hush()
+            self._looks_due = True
+        if _ORDERS in ready:
+            self._take_orders()
+        for _signal in self._wakeup.signals():
+            self._stopping, self._draining = self._draining, True
+        now = time.monotonic()
+        if now - self._looked_at >= _POLL_EVERY:
+            self._looked_at, self._looks_due = now, True
+        self._heartbeat()
+
+    def _take_orders(self) -> None:
+        try:
+            orders = os.read(_ORDERS, 64).decode()
+        except BlockingIOError:
+            return
+        if not orders:
+            self._wakeup.unwatch(_ORDERS)
+            orders = Order.DRAIN.value
+        for order in map(Order, orders):
+            self._paused = {Order.PAUSE: True, Order.RESUME: False}.get(order, self._paused)
+            self._draining |= order in (Order.DRAIN, Order.STOP)
+            self._stopping |= order is Order.STOP
+
+    def _heartbeat(self) -> None:
+        now = time.monotonic()
+        if now - self._heard_at >= HEARTBEAT_EVERY:
+            with suppress(QueueError):
+                self._queue.heartbeat(self._id)
+                self._heard_at = now
+
+    def _tell(self, event: str) -> None:
+        """One line to the supervisor; dropped when nobody reads."""
+        if self._report:
+            with suppress(OSError):
+                os.write(1, f"{self._id} {event}\n".encode(errors="replace"))
+
+    def _sign_off(self) -> None:
+        self._bell.close()
+        self._journal.close()
+        self._scratch.close()
+        with suppress(QueueError):
+            self._queue.unregister(self._id)
+        self._queue.close()
+
+
+def _summary(outcome: Outcome) -> str:
+    if outcome.state is AttemptState.COMPLETED:
+        return "completed"
+    return f"{outcome.state.value.replace('_', ' ')}: {outcome.error}"
