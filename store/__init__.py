@@ -49,6 +49,46 @@ from store.jobs import (
     WorkerState,
 )
 
+__all__ = [
+    "DEFAULT_POOL",
+    "DEFAULT_QUEUE",
+    "FINISHED",
+    "SORT_COLUMNS",
+    "Attempt",
+    "AttemptState",
+    "ErrorGroup",
+    "IdInUse",
+    "InvalidInput",
+    "Job",
+    "JobFilter",
+    "JobState",
+    "KeyInUse",
+    "Lease",
+    "LeaseLost",
+    "NewJob",
+    "NoSuchJob",
+    "Order",
+    "Orders",
+    "Outcome",
+    "Output",
+    "ProcessIdentity",
+    "QueueError",
+    "QueueInfo",
+    "Snapshot",
+    "Status",
+    "StoreBusy",
+    "StoreFull",
+    "StoreUnusable",
+    "Stream",
+    "Window",
+    "Worker",
+    "WorkerKind",
+    "WorkerState",
+    "WrongState",
+    "open_store",
+    "system_clock",
+]
+
 if TYPE_CHECKING:
     from store.queue import Queue
 

@@ -20,8 +20,8 @@ Row = tuple[Any, ...]
 
 _CHUNK = 5_000
 _COLUMNS = (
-    "id, unique_key, queue, priority, run_at, max_retries, timeout, stop_grace, backoff_base, command,"
-    " argv, cwd, env, environment, label, created_at, updated_at, state, ready"
+    "id, unique_key, queue, priority, run_at, max_retries, timeout, stop_grace, backoff_base,"
+    " command, argv, cwd, env, environment, label, created_at, updated_at, state, ready"
 )
 _INSERT = f"INSERT INTO job ({_COLUMNS}) VALUES ({', '.join('?' * 19)})"
 _RELEASE_UNBLOCKED = """
@@ -103,7 +103,7 @@ class Batch:
         except sqlite3.IntegrityError as error:
             connection.execute("ROLLBACK")
             raise self._conflict(connection, str(error)) or error from error
-        self._connect(connection, first_seq, ids, now)
+        self._connect(connection, first_seq, now)
         return ids
 
     def close(self) -> None:
@@ -115,7 +115,7 @@ class Batch:
         self._size += 1
         if len(self._chunk) >= _CHUNK:
             if self._spool is None:
-                self._spool = tempfile.TemporaryFile(dir=self._folder)
+                self._spool = tempfile.TemporaryFile(dir=self._folder)  # noqa: SIM115
             marshal.dump(self._chunk, self._spool)
             self._chunk = []
 
@@ -124,7 +124,7 @@ class Batch:
             end = self._spool.seek(0, 2)
             self._spool.seek(0)
             while self._spool.tell() < end:
-                yield from marshal.load(self._spool)
+                yield from marshal.load(self._spool)  # noqa: S302 - our own unnamed file
         yield from self._chunk
 
     def _with_ids(
@@ -133,10 +133,12 @@ class Batch:
         number = self._free_number(connection, now, random)
         for row in self._rows():
             if row[0] is None:
-                row = (encode(number), *row[1:])
+                ids.append(encode(number))
                 number += 1
-            ids.append(row[0])
-            yield row
+                yield (ids[-1], *row[1:])
+            else:
+                ids.append(row[0])
+                yield row
 
     def _free_number(self, connection: sqlite3.Connection, now: int, random: Random) -> int:
         """The start of a run of ids none of which is in use; the caller holds the write lock."""
@@ -150,9 +152,7 @@ class Batch:
                 return number
             now += 1
 
-    def _connect(
-        self, connection: sqlite3.Connection, first_seq: int, ids: list[str], now: int
-    ) -> None:
+    def _connect(self, connection: sqlite3.Connection, first_seq: int, now: int) -> None:
         for index, needed in self._dependencies:
             seq = first_seq + index
             for place, job_id in enumerate(needed):

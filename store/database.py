@@ -67,7 +67,7 @@ class Database:
     def connection(self) -> sqlite3.Connection:
         """This thread's own connection, opened at first use."""
         with translated(self.path):
-            connection: sqlite3.Connection = self._peewee.connection()
+            connection: sqlite3.Connection = self._peewee.connection()  # type: ignore[no-untyped-call]
         return connection
 
     def close(self) -> None:
@@ -89,7 +89,8 @@ class Database:
     def write(self) -> Iterator[sqlite3.Connection]:
         """One write transaction: all of it is stored, or nothing.
 
-        Raises ``StoreBusy`` when others hold the store for too long, ``StoreFull`` when the disk is full.
+        Raises ``StoreBusy`` when others hold the store for too long, ``StoreFull`` when the disk
+        has no room.
         """
         connection = self.connection()
         deadline = time.monotonic() + self._patience
@@ -190,8 +191,8 @@ class Database:
             )
         if version > migrations.LATEST:
             raise StoreUnusable(
-                f"{self.path} was written by a newer queuectl-tui (schema {version}, this one knows "
-                f"{migrations.LATEST}); it was not touched. Upgrade this queuectl-tui"
+                f"{self.path} was written by a newer queuectl-tui (schema {version}, this one "
+                f"knows {migrations.LATEST}); it was not touched. Upgrade this queuectl-tui"
             )
         return version
 
@@ -355,11 +356,11 @@ def _check_private(path: Path, info: os.stat_result, is_kind: Callable[[int], bo
         raise StoreUnusable(f"{path} is not what a store has there (file type is wrong)")
     if info.st_uid != os.geteuid():
         raise StoreUnusable(
-            f"{path} belongs to another user (uid {info.st_uid}); run as that user, or name a store "
-            "of your own with --db"
+            f"{path} belongs to another user (uid {info.st_uid}); run as that user, or name a "
+            "store of your own with --db"
         )
     if info.st_mode & 0o077:
         raise StoreUnusable(
-            f"{path} is open to other users (mode {stat.S_IMODE(info.st_mode):04o}); close it with: "
+            f"{path} is open to other users (mode {stat.S_IMODE(info.st_mode):04o}); close it with "
             "chmod go-rwx"
         )

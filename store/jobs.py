@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import StrEnum
 
 DEFAULT_QUEUE = "default"
 DEFAULT_POOL = "default"
 
 
-class JobState(str, Enum):
+class JobState(StrEnum):
     """Where a job is in its life. The value is what is stored, ``label`` what people see."""
 
     PENDING = "pending"
@@ -55,7 +55,7 @@ _LABELS = {
 FINISHED = frozenset({JobState.COMPLETED, JobState.DEAD, JobState.CANCELLED})
 
 
-class AttemptState(str, Enum):
+class AttemptState(StrEnum):
     """How one run of a job went."""
 
     RUNNING = "running"
@@ -67,12 +67,12 @@ class AttemptState(str, Enum):
     LOST = "lost"
 
 
-class WorkerKind(str, Enum):
+class WorkerKind(StrEnum):
     SUPERVISOR = "supervisor"
     WORKER = "worker"
 
 
-class WorkerState(str, Enum):
+class WorkerState(StrEnum):
     IDLE = "idle"
     BUSY = "busy"
     DRAINING = "draining"
@@ -80,7 +80,7 @@ class WorkerState(str, Enum):
     STALE = "stale"
 
 
-class Stream(str, Enum):
+class Stream(StrEnum):
     STDOUT = "stdout"
     STDERR = "stderr"
 

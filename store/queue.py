@@ -232,9 +232,11 @@ class Queue:
     def window(
         self, wanted: JobFilter, order: Order, *, offset: int, limit: int, follow: str | None = None
     ) -> Window:
-        """Rows ``offset`` to ``offset + limit`` of a list, and where job ``follow`` stands in it."""
+        """Rows ``offset`` to ``offset + limit`` of a list, and where ``follow`` stands in it."""
         with self._database.read():
-            return reads.window(self._database.query, wanted, order, offset, limit, follow)
+            return reads.window(
+                self._database.query, wanted, order, offset=offset, limit=limit, follow=follow
+            )
 
     def snapshot(
         self, wanted: JobFilter, order: Order, *, offset: int, limit: int, follow: str | None = None
@@ -246,7 +248,9 @@ class Queue:
                 at=now,
                 status=reads.status(connection, now),
                 workers=tuple(reads.workers(connection, now)),
-                window=reads.window(self._database.query, wanted, order, offset, limit, follow),
+                window=reads.window(
+                    self._database.query, wanted, order, offset=offset, limit=limit, follow=follow
+                ),
             )
 
     def change_token(self) -> int:
@@ -301,9 +305,9 @@ class Queue:
             now = self.now()
             connection.execute(_END_ATTEMPT, _ended(lease, outcome, now, AttemptState.RELEASED))
             connection.execute(
-                "UPDATE job SET state = 'pending', ready = 1, lease = NULL, run_at = min(run_at, ?),"
-                " attempts = attempts - 1, finished_at = ?, exit_code = ?, signal = ?,"
-                " updated_at = ? WHERE seq = ?",
+                "UPDATE job SET state = 'pending', ready = 1, lease = NULL,"
+                " run_at = min(run_at, ?), attempts = attempts - 1, finished_at = ?,"
+                " exit_code = ?, signal = ?, updated_at = ? WHERE seq = ?",
                 (now, now, outcome.exit_code, outcome.signal, now, lease.job_seq),
             )
 
@@ -870,7 +874,8 @@ _LEASE = """
 """
 _END_ATTEMPT = """
     UPDATE attempt SET state = ?, finished_at = ?, exit_code = ?, signal = ?, error = ?,
-        cpu_seconds = ?, max_rss_bytes = ?, stdout_bytes = ?, stderr_bytes = ?, stdout = ?, stderr = ?
+        cpu_seconds = ?, max_rss_bytes = ?, stdout_bytes = ?, stderr_bytes = ?, stdout = ?,
+        stderr = ?
     WHERE id = ?
 """
 _END_JOB = """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import peewee
@@ -62,6 +62,7 @@ _JOB_FIELDS = (
     JobRow.number,
     JobRow.cancel_requested,
 )
+_JOB_NAMES = tuple(field.name for field in _JOB_FIELDS)
 _ATTEMPT_FIELDS = (
     AttemptRow.id,
     AttemptRow.number,
@@ -134,7 +135,7 @@ def count(database: peewee.Database, wanted: JobFilter) -> int:
         if wanted.queue is not None:
             sql += " AND queue = ?"
             parameters.append(wanted.queue)
-        row = database.execute_sql(sql, parameters).fetchone()
+        row = _execute(database, sql, parameters).fetchone()
     else:
         query = JobRow.select(fn.COUNT(JobRow.seq)).where(*conditions(wanted))
         row = query.tuples().execute(database)[0]
@@ -145,6 +146,7 @@ def window(
     database: peewee.Database,
     wanted: JobFilter,
     order: Order,
+    *,
     offset: int,
     limit: int,
     follow: str | None,
@@ -273,6 +275,11 @@ def conditions(wanted: JobFilter) -> list[Any]:
     return found
 
 
+def _execute(database: peewee.Database, sql: str, parameters: Sequence[Any] = ()) -> sqlite3.Cursor:
+    cursor: sqlite3.Cursor = database.execute_sql(sql, parameters)  # type: ignore[no-untyped-call]
+    return cursor
+
+
 def _jobs(database: peewee.Database, query: Any) -> Iterator[Job]:
     rows = list(query.tuples().execute(database))
     blocked_by = _dependencies(database, [row[0] for row in rows])
@@ -281,23 +288,20 @@ def _jobs(database: peewee.Database, query: Any) -> Iterator[Job]:
 
 
 def _job(row: tuple[Any, ...], depends_on: tuple[str, ...]) -> Job:
-    return Job(
-        *row[:3],
-        None if row[3] is None else tuple(json.loads(row[3])),
-        JobState(row[4]),
-        *row[5:14],
-        json.loads(row[14]) if row[14] else {},
-        depends_on,
-        *row[15:26],
-        bool(row[26]),
-    )
+    values = dict(zip(_JOB_NAMES, row, strict=True))
+    values["argv"] = None if values["argv"] is None else tuple(json.loads(values["argv"]))
+    values["env"] = json.loads(values["env"]) if values["env"] else {}
+    values["state"] = JobState(values["state"])
+    values["cancel_requested"] = bool(values["cancel_requested"])
+    return Job(**values, depends_on=depends_on)
 
 
 def _dependencies(database: peewee.Database, job_seqs: list[int]) -> dict[int, tuple[str, ...]]:
-    if database.execute_sql("SELECT 1 FROM dependency LIMIT 1").fetchone() is None:
+    if _execute(database, "SELECT 1 FROM dependency LIMIT 1").fetchone() is None:
         return {}
     found: dict[int, tuple[str, ...]] = {}
-    rows = database.execute_sql(
+    rows = _execute(
+        database,
         "SELECT dependency.job, needed.id FROM json_each(?) AS wanted"
         " JOIN dependency ON dependency.job = wanted.value"
         " JOIN job AS needed ON needed.seq = dependency.needs ORDER BY needed.seq",
@@ -329,6 +333,7 @@ def _position(
     )
     if row is None:
         return None
+    query: Any
     if order.column == "created":
         before = JobRow.seq > row[0] if order.reverse else JobRow.seq < row[0]
         query = JobRow.select(fn.COUNT(JobRow.seq)).where(before, *conditions(wanted))
@@ -337,7 +342,7 @@ def _position(
             JobRow.seq, fn.ROW_NUMBER().over(order_by=_terms(order)).alias("place")
         ).where(*conditions(wanted))
         query = peewee.Select([ranked], [ranked.c.place - 1]).where(ranked.c.seq == row[0])
-    return int(list(query.tuples().execute(database))[0][0])
+    return int(next(iter(query.tuples().execute(database)))[0])
 
 
 _WORKERS = """
@@ -358,9 +363,10 @@ def worker_id(kind: str, seq: int) -> str:
     return f"{'s' if kind == WorkerKind.SUPERVISOR else 'w'}{seq}"
 
 
-def _worker(row: tuple[Any, ...], now: int) -> Worker:
-    (seq, kind, pool, pid, host, stop, paused, supervisor, queues, done, failed, started_at,
-     heartbeat_at, cpu, rss, wanted, start, boot_id, job, number, boss_stop, boss_paused) = row  # fmt: skip
+def _worker(row: Sequence[Any], now: int) -> Worker:
+    seq, kind, pool, pid, host, stop, paused, supervisor, queues, done, failed, *row = row
+    started_at, heartbeat_at, cpu, rss, wanted, start, boot_id, job, number, *boss = row
+    boss_stop, boss_paused = boss
     age = max(0, now - (heartbeat_at or started_at)) / 1000
     if age > STALE_AFTER:
         state = WorkerState.STALE

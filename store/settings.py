@@ -12,7 +12,6 @@ from difflib import get_close_matches
 from store.database import Database
 from store.errors import InvalidInput
 from store.jobspec import parse_duration
-from store.models import SettingRow
 
 Value = int | float | str
 
@@ -34,7 +33,7 @@ class Settings:
         self._database = database
 
     def get(self, name: str) -> str:
-        """The setting as text, as ``set`` would take it. Raises ``InvalidInput``: no such setting."""
+        """The setting as text, as ``set`` takes it. Raises ``InvalidInput`` for an unknown name."""
         setting = lookup(name)
         return self._stored().get(setting.name, setting.default)
 
@@ -47,7 +46,7 @@ class Settings:
             raise InvalidInput(f"{setting.name}: {error}") from None
         with self._database.write() as connection:
             connection.execute(
-                "INSERT INTO setting VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value",
+                "INSERT INTO setting VALUES (?, ?) ON CONFLICT DO UPDATE SET value = ?2",
                 (setting.name, text.strip()),
             )
 
@@ -65,7 +64,7 @@ class Settings:
         ]
 
     def values(self) -> dict[str, Value]:
-        """Every setting, parsed. A stored text this version can't read falls back to its default."""
+        """Every setting, parsed; the default where this version can't read the stored text."""
         stored = self._stored()
         values: dict[str, Value] = {}
         for name, setting in SETTINGS.items():
@@ -157,7 +156,8 @@ SETTINGS: dict[str, Setting] = {
         Setting("keep_dead", "90d", "how long dead jobs are kept", _duration),
         Setting(
             "capture_env",
-            "PATH VIRTUAL_ENV CONDA_PREFIX CONDA_DEFAULT_ENV PYTHONPATH LD_LIBRARY_PATH LANG LC_* TZ",
+            "PATH VIRTUAL_ENV CONDA_PREFIX CONDA_DEFAULT_ENV PYTHONPATH LD_LIBRARY_PATH"
+            " LANG LC_* TZ",
             "variables a job takes along from where enqueue ran",
             _patterns,
         ),

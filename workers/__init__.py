@@ -96,4 +96,4 @@ def _last_words(log_path: Path, offset: int) -> str:
         file.seek(offset)
         lines = file.read().decode(errors="replace").split("\n")
     said = [line for line in lines if line.strip()]
-    return said[-1].removeprefix("Error: ") if said else "the supervisor ended at once"
+    return said[-1].partition("Error: ")[2] or said[-1] if said else "the supervisor ended at once"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from store import QueueError, open_store
 
@@ -39,10 +39,11 @@ def _log(event: str) -> None:
 
 def main(arguments: Sequence[str]) -> int:
     role, *rest = arguments
+    roles: dict[str, Callable[..., int]] = {"worker": worker, "supervisor": supervisor}
     try:
-        return {"worker": worker, "supervisor": supervisor}[role](*rest)
+        return roles[role](*rest)
     except QueueError as error:
-        print(f"Error: {error}", file=sys.stderr)
+        _log(f"Error: {error}")
         return error.exit_code
 
 

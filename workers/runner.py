@@ -264,8 +264,10 @@ class Execution:
         return AttemptState.COMPLETED if exit_code == 0 else AttemptState.FAILED
 
     def _error(self, state: AttemptState, exit_code: int | None, number: int | None) -> str:
-        if self._lost or self._failure is not None:
-            return self._lost or self._failure[1]
+        if self._lost is not None:
+            return self._lost
+        if self._failure is not None:
+            return self._failure[1]
         if state is AttemptState.TIMED_OUT:
             return f"timed out after {self.lease.timeout:g}s"
         if state is AttemptState.CANCELLED:

@@ -458,8 +458,8 @@ def _already(queue: Queue, pool: str) -> str:
     )
     who = "a supervisor" if running is None else _name(running)
     return (
-        f"pool {pool} is served by {who} already; change its size with: queuectl-tui worker scale N, "
-        "or start another pool with --pool NAME"
+        f"pool {pool} is served by {who} already; change its size with: queuectl-tui worker scale"
+        " N, or start another pool with --pool NAME"
     )
 
 

@@ -6,6 +6,7 @@ import os
 import select
 import signal
 from collections.abc import Iterable
+from contextlib import suppress
 from types import FrameType
 from typing import Protocol
 
@@ -40,10 +41,8 @@ class Wakeup:
         ready = {fd for fd, _ in self._poll.poll(max(0, int(seconds * 1000 + 0.999)))}
         if self._wakeup in ready:
             ready.discard(self._wakeup)
-            try:
+            with suppress(BlockingIOError):
                 os.read(self._wakeup, 4096)
-            except BlockingIOError:
-                pass
         return ready
 
     def signals(self) -> list[signal.Signals]:

@@ -11,7 +11,8 @@ import signal
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from enum import Enum
+from enum import StrEnum
+from functools import partial
 from typing import TypeVar
 
 from store import AttemptState, Lease, LeaseLost, Outcome, QueueError
@@ -32,7 +33,7 @@ _NOT_STARTED = Outcome(AttemptState.RELEASED)
 Result = TypeVar("Result")
 
 
-class Order(str, Enum):
+class Order(StrEnum):
     """What a supervisor tells a worker."""
 
     DRAIN = "d"
@@ -78,7 +79,7 @@ class Worker:
                 self._sleep()
                 following = None
             elif self._stopping:
-                self._store(lambda lease=lease: self._queue.release(lease, _NOT_STARTED))
+                self._store(partial(self._queue.release, lease, _NOT_STARTED))
                 following = None
             else:
                 following = self.run_once(lease)
