@@ -7,7 +7,9 @@ terminal, whether a table, a log, a toast or an error message shows it.
 from __future__ import annotations
 
 import re
-from datetime import datetime, timezone
+import signal
+import unicodedata
+from datetime import UTC, datetime
 
 from store import JobState
 
@@ -97,9 +99,17 @@ def size(count: int) -> str:
     return f"{value:.1f} {unit}"
 
 
+def signal_name(number: int) -> str:
+    """``SIGKILL`` for 9; ``signal 77`` where the system has no name."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
 def timestamp(ms: int) -> str:
     """RFC 3339, UTC, milliseconds: ``2026-11-24T10:30:00.000Z``."""
-    moment = datetime.fromtimestamp(ms // 1000, timezone.utc)
+    moment = datetime.fromtimestamp(ms // 1000, UTC)
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{ms % 1000:03d}Z"
 
 
@@ -109,3 +119,28 @@ def local_time(ms: int, now_ms: int) -> str:
     if moment.date() == datetime.fromtimestamp(now_ms / 1000).date():
         return f"{moment:%H:%M:%S}"
     return f"{moment:%Y-%m-%d %H:%M}"
+
+
+def width(text: str) -> int:
+    """How many terminal cells ``text``, escaped, takes up."""
+    if text.isascii():
+        return len(text)
+    return sum(map(_cells, text))
+
+
+def fit(text: str, cells: int) -> str:
+    """``text``, escaped, cut to at most ``cells`` with an ellipsis."""
+    if width(text) <= cells:
+        return text
+    used = 0
+    for at, char in enumerate(text):
+        used += _cells(char)
+        if used > cells - 1:
+            return text[:at] + "…"[:cells]
+    return text
+
+
+def _cells(char: str) -> int:
+    if unicodedata.combining(char) or unicodedata.category(char) in ("Mn", "Me"):
+        return 0
+    return 2 if unicodedata.east_asian_width(char) in "WF" else 1

@@ -1,0 +1,160 @@
+"""The full-screen app over a live store."""
+
+from __future__ import annotations
+
+import select
+import signal
+import sys
+from asyncio import get_running_loop
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from textual import work
+from textual.app import App
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+
+from queuectl_tui.screens.add_job import AddJob
+from queuectl_tui.screens.confirm import Confirm
+from queuectl_tui.screens.dead import DeadScreen
+from queuectl_tui.screens.form import Form
+from queuectl_tui.screens.help import Help
+from queuectl_tui.screens.job_list import JobListScreen
+from queuectl_tui.screens.jobs import JobsScreen
+from queuectl_tui.screens.live import CHANGES, LiveScreen
+from queuectl_tui.screens.palette import KeyCommands
+from queuectl_tui.screens.session import Session
+from queuectl_tui.screens.sort_picker import SortPicker
+from queuectl_tui.screens.start_workers import StartWorkers
+from queuectl_tui.screens.talk import say
+from queuectl_tui.screens.workers import WorkersScreen
+
+if TYPE_CHECKING:
+    from store.queue import Queue
+
+_TERMINAL_CHECK = 1.0
+
+
+class QueueApp(App[None]):
+    """Owns no worker: closing it stops nothing."""
+
+    TITLE = "queuectl"
+    CSS_PATH = "app.tcss"
+    AUTO_FOCUS = ""
+    COMMANDS = {KeyCommands}  # noqa: RUF012 - as Textual has it
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("a", "add", "add", id="app.add", tooltip="Add a job"),
+        Binding("J", "jobs", "jobs", id="app.jobs", tooltip="Jobs"),
+        Binding("W", "workers", "workers", id="app.workers", tooltip="Workers"),
+        Binding("D", "dead", "dead", id="app.dead", tooltip="Dead letter queue"),
+        Binding("w", "start_workers", "start workers", id="app.start_workers",
+                tooltip="Start workers"),
+        Binding("question_mark", "help", "help", key_display="?", id="app.help",
+                tooltip="Every key"),
+        Binding("ctrl+p", "command_palette", "palette", id="app.palette",
+                tooltip="Find an action by typing", priority=True),
+        Binding("ctrl+q", "quit", "quit", id="app.quit", tooltip="Leave at once", priority=True),
+        Binding("ctrl+z", "suspend_process", "suspend", id="app.suspend",
+                tooltip="Put the app to sleep; fg wakes it"),
+    ]  # fmt: skip
+
+    def __init__(self, queue: Queue, *, read_only: bool = False, remote: bool = False) -> None:
+        super().__init__()
+        self.session = Session(queue, read_only=read_only, remote=remote)
+        if remote:
+            self.animation_level = "none"
+
+    def on_mount(self) -> None:
+        self.theme = "textual-dark"
+        self.install_screen(WorkersScreen(self.session), "workers")
+        self.install_screen(DeadScreen(self.session), "dead")
+        self.push_screen(JobsScreen(self.session))
+        if not self.is_headless:
+            get_running_loop().add_signal_handler(signal.SIGHUP, self.exit)
+            self.set_interval(_TERMINAL_CHECK, self._leave_without_terminal)
+
+    def on_unmount(self) -> None:
+        self.session.close()
+
+    def _leave_without_terminal(self) -> None:
+        """Nobody can press a key any more: going on would only burn time."""
+        if sys.__stdin__ is None or _hung_up(sys.__stdin__.fileno()):
+            self.exit()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
+        return None if self.session.read_only and action in CHANGES else True
+
+    # -- screens
+
+    def action_jobs(self) -> None:
+        self._show_section(None)
+
+    def action_workers(self) -> None:
+        self._show_section("workers")
+
+    def action_dead(self) -> None:
+        self._show_section("dead")
+
+    @work
+    async def _show_section(self, name: str | None) -> None:
+        """Goes to a section from anywhere; the jobs are beneath all others."""
+        wanted = None if name is None else self.get_screen(name)
+        while not isinstance(self.screen, JobsScreen) and self.screen is not wanted:
+            await self.pop_screen()
+        if name is not None and self.screen is not wanted:
+            await self.push_screen(name)
+
+    # -- what can be done everywhere
+
+    @work
+    async def action_add(self) -> None:
+        job_id = await self.push_screen_wait(AddJob(self.session))
+        if job_id is None:
+            return
+        say(self.screen, f"Added {job_id}")
+        if isinstance(self.screen, JobListScreen):
+            self.screen.seek(job_id)
+
+    @work
+    async def action_start_workers(self) -> None:
+        supervisor = await self.push_screen_wait(StartWorkers(self.session))
+        if supervisor is not None:
+            say(self.screen, f"Pool {supervisor.pool} is up; it stays when you leave")
+        if isinstance(self.screen, LiveScreen):
+            self.screen.ask()
+
+    def action_help(self) -> None:
+        self.push_screen(Help(self.bindings_here(self.screen)))
+
+    def bindings_here(self, screen: Screen[Any]) -> list[Binding]:
+        """What the help lists: the bindings of ``screen`` and of all that is in it, then the
+        app's, then those of the dialogs that open from everywhere."""
+        nodes = [screen, *screen.query("*")]
+        bindings = [each for node in nodes for each in _own(type(node))]
+        bindings += _own(type(self))
+        for other in (Form, Confirm, SortPicker):
+            bindings += _own(other)
+        return bindings
+
+
+def run(queue: Queue, *, read_only: bool = False, remote: bool = False, mouse: bool = True) -> int:
+    """Opens the app and returns its exit code once it is left."""
+    app = QueueApp(queue, read_only=read_only, remote=remote)
+    app.run(mouse=mouse)
+    return app.return_code or 0
+
+
+def _hung_up(fd: int) -> bool:
+    poll = select.poll()
+    poll.register(fd, 0)
+    gone = select.POLLHUP | select.POLLERR | select.POLLNVAL
+    return any(event & gone for _, event in poll.poll(0))
+
+
+def _own(kind: type) -> Iterator[Binding]:
+    """The bindings of a class and its bases that carry an id of ours."""
+    for base in kind.__mro__:
+        for binding in Binding.make_bindings(vars(base).get("BINDINGS", ())):
+            if binding.id is not None:
+                yield binding

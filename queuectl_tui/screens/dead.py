@@ -1,0 +1,67 @@
+"""The dead letter queue: jobs whose retries are exhausted, and why."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.containers import Container
+
+from queuectl_tui.screens.job_list import JobListScreen
+from queuectl_tui.screens.listing import ListPicture
+from queuectl_tui.widgets.banner import Banner
+from queuectl_tui.widgets.filter_bar import FilterBar
+from queuectl_tui.widgets.job_columns import dead_columns
+from queuectl_tui.widgets.job_table import JobTable
+from queuectl_tui.widgets.key_hints import KeyHints
+from queuectl_tui.widgets.list_title import ListTitle
+from queuectl_tui.widgets.output_preview import OutputPreview
+from queuectl_tui.widgets.store_header import StoreHeader
+from store import JobState, Order, Stream
+
+_DEAD = frozenset({JobState.DEAD})
+
+
+class DeadScreen(JobListScreen):
+    """Dead jobs, the latest first, with what the one under the cursor wrote last."""
+
+    HINTS = (
+        "jobs.retry", "jobs.retry_all", "jobs.delete", "jobs.output", "live.leave", "app.help",
+        "jobs.mark", "jobs.mark_all", "jobs.filter", "app.jobs", "app.workers", "jobs.sort",
+        "jobs.copy_command",
+    )  # fmt: skip
+
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (18, "-tall")]  # noqa: RUF012 - as Textual has it
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (150, "-wide")]  # noqa: RUF012
+
+    initial_order = Order("finished", reverse=True)
+    preview_first: ClassVar[Stream] = Stream.STDERR
+
+    def compose(self) -> ComposeResult:
+        yield StoreHeader(self.session.place, read_only=self.session.read_only)
+        yield Banner()
+        yield ListTitle("Dead letter queue")
+        yield FilterBar()
+        with Container(id="dead"):
+            yield JobTable(dead_columns)
+            yield OutputPreview()
+        yield KeyHints(self.HINTS)
+
+    def on_mount(self) -> None:
+        self.table.focus()
+
+    @property
+    def states(self) -> frozenset[JobState]:
+        return _DEAD
+
+    def show_list(self, picture: ListPicture) -> None:
+        self.query_one(Banner).show_status(picture.snapshot.status)
+        if picture.snapshot.status.counts.get(JobState.DEAD):
+            self.table.set_empty("No dead job matches: esc clears the filter")
+        else:
+            self.table.set_empty(
+                "Nothing is dead.", "", "A job whose retries are exhausted ends here."
+            )
+
+    def leave_by_escape(self) -> None:
+        self.action_leave()

@@ -1,0 +1,196 @@
+"""What people do to jobs: retry, cancel, delete; asked first where it destroys something.
+
+The jobs are read when the key is pressed. What is asked about is what is acted on, whatever
+happens to the list meanwhile.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from queuectl_tui.screens.confirm import Question
+from queuectl_tui.screens.session import Lane, Session
+from queuectl_tui.text import duration
+from store import FINISHED, Job, JobFilter, JobState, NoSuchJob, QueueError
+
+if TYPE_CHECKING:
+    from store.queue import Queue
+
+RETRYABLE = FINISHED | {JobState.FAILED}
+CANCELLABLE = frozenset(JobState) - FINISHED
+_FROZEN = 10_000
+"""So many ids at most are kept while a question about "all that match" is open."""
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """How the actions ask and tell."""
+
+    ask: Callable[[Question], Awaitable[bool]]
+    say: Callable[[str], None]
+    complain: Callable[[str], None]
+
+
+class JobActions:
+    """Each action ends with a sentence about what was done, or why not."""
+
+    def __init__(self, session: Session, voice: Voice) -> None:
+        self._session = session
+        self._voice = voice
+
+    async def retry(self, ids: Sequence[str]) -> None:
+        """Runs the jobs (again) now."""
+        jobs = await self._eligible(ids, RETRYABLE, "retry")
+        if jobs and await self._change(lambda queue: queue.retry([job.id for job in jobs])):
+            self._voice.say(f"Retrying {_amount(jobs)}")
+
+    async def retry_matching(self, wanted: JobFilter) -> None:
+        """Runs all that match (again) now, after asking with their exact number."""
+        jobs = await self._matching(wanted, RETRYABLE, "retry")
+        if not jobs:
+            return
+        question = Question(
+            title=f"Run {_amount(jobs)} again?",
+            keep=f"Leave {_them(jobs)} as they are" if len(jobs) > 1 else "Leave it as it is",
+            act=f"Retry {_amount(jobs)}",
+            names=_described(jobs, self._session.queue.now()),
+            note=_by_state(jobs),
+        )
+        if not await self._voice.ask(question):
+            return
+        if await self._change(lambda queue: queue.retry([job.id for job in jobs])):
+            self._voice.say(f"Retrying {_amount(jobs)}")
+
+    async def cancel(self, ids: Sequence[str]) -> None:
+        """Cancels the jobs; asks if any of them runs."""
+        jobs = await self._eligible(ids, CANCELLABLE, "cancel")
+        running = [job for job in jobs if job.state is JobState.PROCESSING]
+        if running and not await self._voice.ask(_cancel_question(jobs, running, self._now())):
+            return
+        if jobs and await self._change(lambda queue: queue.cancel([job.id for job in jobs])):
+            verb = "Stopping" if running else "Cancelled"
+            self._voice.say(f"{verb} {_amount(jobs)}")
+
+    async def delete(self, ids: Sequence[str]) -> None:
+        """Deletes finished jobs with their output, after asking."""
+        jobs = await self._eligible(ids, FINISHED, "delete")
+        if not jobs:
+            return
+        question = Question(
+            title=f"Delete {_amount(jobs)}, history and output too?",
+            keep=f"Keep {_amount(jobs)}",
+            act=f"Delete {_amount(jobs)}",
+            names=_described(jobs, self._now()),
+        )
+        if not await self._voice.ask(question):
+            return
+        if await self._change(lambda queue: queue.delete([job.id for job in jobs])):
+            self._voice.say(f"Deleted {_amount(jobs)}")
+
+    def _now(self) -> int:
+        return self._session.queue.now()
+
+    async def _eligible(
+        self, ids: Sequence[str], states: frozenset[JobState], verb: str
+    ) -> list[Job]:
+        try:
+            jobs = await self._session.call(Lane.DETAILS, lambda queue: _existing(queue, ids))
+        except (QueueError, OSError) as error:
+            self._voice.complain(str(error))
+            return []
+        eligible = [job for job in jobs if job.state in states]
+        if not eligible:
+            self._voice.complain(_nothing_to(verb, jobs))
+        elif len(eligible) < len(jobs):
+            left = len(jobs) - len(eligible)
+            self._voice.say(f"{left} of {len(jobs)} can't be {_past(verb)} as they stand; left out")
+        return eligible
+
+    async def _matching(
+        self, wanted: JobFilter, states: frozenset[JobState], verb: str
+    ) -> list[Job]:
+        meant = replace(wanted, states=(wanted.states & states) if wanted.states else states)
+        if not meant.states:
+            self._voice.complain(f"None of these can be {_past(verb)}")
+            return []
+        try:
+            jobs = await self._session.call(
+                Lane.DETAILS, lambda queue: queue.jobs(meant, limit=_FROZEN + 1)
+            )
+        except (QueueError, OSError) as error:
+            self._voice.complain(str(error))
+            return []
+        if not jobs:
+            self._voice.complain(f"None of these can be {_past(verb)}")
+        if len(jobs) > _FROZEN:
+            self._voice.say(f"More than {_FROZEN:,} match: these are the newest {_FROZEN:,}")
+        return jobs[:_FROZEN]
+
+    async def _change(self, work: Callable[[Queue], object]) -> bool:
+        try:
+            await self._session.call(Lane.CHANGES, work)
+        except (QueueError, OSError) as error:
+            self._voice.complain(str(error))
+            return False
+        return True
+
+
+def _existing(queue: Queue, ids: Sequence[str]) -> list[Job]:
+    jobs: list[Job] = []
+    for job_id in ids:
+        try:
+            jobs.append(queue.job(job_id))
+        except NoSuchJob:
+            continue
+    return jobs
+
+
+def _cancel_question(jobs: Sequence[Job], running: Sequence[Job], now: int) -> Question:
+    waiting = len(jobs) - len(running)
+    return Question(
+        title=f"Cancel {_amount(jobs)}?",
+        keep="Keep running",
+        act=f"Stop {_them(running)}" if not waiting else f"Cancel all {len(jobs)}",
+        names=_described(jobs, now),
+        note="A running command gets SIGTERM, and SIGKILL after its grace."
+        + (f" {waiting} not running yet." if waiting else ""),
+    )
+
+
+def _described(jobs: Sequence[Job], now: int) -> list[str]:
+    return [_description(job, now) for job in jobs]
+
+
+def _description(job: Job, now: int) -> str:
+    since = ""
+    if job.state is JobState.PROCESSING and job.started_at is not None:
+        since = f" {duration((now - job.started_at) / 1000)}"
+    return f"{job.id}  {job.state.label}{since}  {job.line[:200]}"
+
+
+def _amount(jobs: Sequence[Job]) -> str:
+    return f"{len(jobs):,} jobs" if len(jobs) != 1 else jobs[0].id
+
+
+def _them(jobs: Sequence[Job]) -> str:
+    return f"all {len(jobs):,}" if len(jobs) > 1 else "it"
+
+
+def _by_state(jobs: Sequence[Job]) -> str:
+    counts = Counter(job.state.label for job in jobs)
+    return ", ".join(f"{count:,} {label}" for label, count in counts.most_common())
+
+
+def _nothing_to(verb: str, jobs: Sequence[Job]) -> str:
+    if not jobs:
+        return f"Nothing to {verb}: no job is chosen, or it is gone"
+    if len(jobs) == 1:
+        return f"Can't {verb} {jobs[0].id}: it is {jobs[0].state.label}"
+    return f"Can't {verb} any of {len(jobs)} jobs: {_by_state(jobs)}"
+
+
+def _past(verb: str) -> str:
+    return {"retry": "retried", "cancel": "cancelled", "delete": "deleted"}[verb]

@@ -1,0 +1,294 @@
+"""What the jobs screen and the dead letter queue share: a table of jobs, and what it takes."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import on, work
+from textual.binding import Binding, BindingType
+from textual.widgets import Input
+
+from queuectl_tui.screens.job import JobScreen
+from queuectl_tui.screens.job_actions import JobActions
+from queuectl_tui.screens.listing import ListPicture, ListRequest, read_list
+from queuectl_tui.screens.live import LiveScreen
+from queuectl_tui.screens.session import Lane, Session
+from queuectl_tui.screens.sort_picker import SortPicker
+from queuectl_tui.screens.talk import complain, say, voice_of
+from queuectl_tui.widgets.banner import Banner
+from queuectl_tui.widgets.filter_bar import FilterBar
+from queuectl_tui.widgets.filter_terms import Terms
+from queuectl_tui.widgets.job_table import JobTable
+from queuectl_tui.widgets.list_title import ListTitle
+from queuectl_tui.widgets.output_preview import OutputPreview
+from queuectl_tui.widgets.store_header import Health, StoreHeader
+from store import JobFilter, JobState, Order, QueueError, Stream, Window
+
+if TYPE_CHECKING:
+    from store.queue import Queue
+
+_SUSPECTS = 100
+_MOST_MARKED = 10_000
+
+
+class JobListScreen(LiveScreen[ListPicture]):
+    """A filtered, sorted table of jobs, marks, and the actions on them."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("o", "output", "log", id="jobs.output", tooltip="Open the job and its output"),
+        Binding("r", "retry", "retry", id="jobs.retry", tooltip="Run the marked jobs again"),
+        Binding("R", "retry_all", "retry all", id="jobs.retry_all", tooltip="Retry all that match"),
+        Binding("X", "delete", "delete", id="jobs.delete", tooltip="Delete finished jobs"),
+        Binding(
+            "slash", "filter", "filter", key_display="/", id="jobs.filter",
+            tooltip="Filter as you type: words, state: queue: exit:",
+        ),
+        Binding("escape", "back", "clear", id="jobs.back", tooltip="Clear filter, marks; go back"),
+        Binding("s", "sort", "sort", id="jobs.sort", tooltip="Choose the sort column"),
+        Binding(
+            "less_than_sign", "sort_by(-1)", "sort ←", key_display="<", id="jobs.sort_left",
+            tooltip="Sort by the column to the left",
+        ),
+        Binding(
+            "greater_than_sign", "sort_by(1)", "sort →", key_display=">", id="jobs.sort_right",
+            tooltip="Sort by the column to the right",
+        ),
+        Binding("I", "invert", "invert", id="jobs.invert", tooltip="Turn the order round"),
+        Binding("y", "copy_id", "copy id", id="jobs.copy_id", tooltip="Copy the job's id"),
+        Binding("Y", "copy_command", "copy command", id="jobs.copy_command",
+                tooltip="Copy the job's command"),
+    ]  # fmt: skip
+
+    initial_order: ClassVar[Order] = Order("created", reverse=True)
+    preview_first: ClassVar[Stream] = Stream.STDOUT
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
+        self.order = self.initial_order
+        self.terms = Terms()
+        self.actions = JobActions(session, voice_of(self))
+
+    # -- what a list says about itself
+
+    @property
+    @abstractmethod
+    def states(self) -> frozenset[JobState]:
+        """The states listed where the filter names none."""
+
+    @abstractmethod
+    def show_list(self, picture: ListPicture) -> None:
+        """Shows what this list shows besides the table."""
+
+    @property
+    def filter(self) -> JobFilter:
+        return self.terms.narrow(self.states)
+
+    @property
+    def table(self) -> JobTable:
+        return self.query_one(JobTable)
+
+    # -- live
+
+    def reading(self) -> Callable[[Queue], ListPicture]:
+        table = self.table
+        request = ListRequest(
+            filter=self.filter,
+            order=self.order,
+            viewport=table.viewport,
+            follow=table.cursor_key,
+            suspects=table.oldest_marks(_SUSPECTS),
+            preview_lines=self._preview_lines,
+            preview_first=self.preview_first,
+        )
+        return partial(read_list, request=request)
+
+    @property
+    def restless(self) -> bool:
+        """A running job's output grows without the store changing."""
+        job = self.table.current
+        return bool(self._preview_lines) and job is not None and job.state is JobState.PROCESSING
+
+    @property
+    def _preview_lines(self) -> int:
+        preview = self.query_one(OutputPreview)
+        return preview.room if preview.region else 0
+
+    def show(self, picture: ListPicture) -> None:
+        request, snapshot = picture.request, picture.snapshot
+        if (request.filter, request.order) != (self.filter, self.order):
+            self.ask()
+            return
+        self.table.set_sorted(self.order.column, reverse=self.order.reverse)
+        self.table.show_window(
+            snapshot.window, now=snapshot.at, followed=request.follow, vanished=picture.vanished
+        )
+        self.query_one(StoreHeader).show_status(snapshot.status)
+        if (request.follow, request.preview_lines) == (self.table.cursor_key, self._preview_lines):
+            self.query_one(OutputPreview).show(picture.preview)
+        elif self._preview_lines:
+            self.ask()
+        self.show_list(picture)
+        self._show_title()
+
+    def tick(self, now: int) -> None:
+        self.table.tick(now)
+
+    def show_health(self, health: Health) -> None:
+        self.query_one(StoreHeader).show_health(health)
+        self.query_one(Banner).show_error(health.error)
+
+    def _show_title(self) -> None:
+        table = self.table
+        self.query_one(ListTitle).show_list(
+            filter=self.filter,
+            order=self.order,
+            visible=table.visible_range,
+            total=table.total,
+            marked=len(table.marks),
+            in_range=table.in_range,
+        )
+
+    # -- table and filter
+
+    @on(JobTable.CursorMoved)
+    def _cursor_moved(self, event: JobTable.CursorMoved) -> None:
+        self._show_title()
+        if self._preview_lines and event.key is not None:
+            self.ask()
+
+    @on(JobTable.Scrolled)
+    @on(JobTable.MarksChanged)
+    def _title_changed(self) -> None:
+        self._show_title()
+
+    @on(JobTable.RowsWanted)
+    @on(OutputPreview.RoomChanged)
+    def _rows_wanted(self) -> None:
+        self.ask()
+
+    @on(JobTable.Opened)
+    def _opened(self, event: JobTable.Opened) -> None:
+        self.app.push_screen(JobScreen(self.session, event.key))
+
+    @on(JobTable.RangeEnded)
+    def _range_ended(self, event: JobTable.RangeEnded) -> None:
+        wanted, order = self.filter, self.order
+        self._mark(lambda queue: _between(queue, wanted, order, event.start, event.end))
+
+    @on(JobTable.AllWanted)
+    def _all_wanted(self) -> None:
+        wanted, order = self.filter, self.order
+        self._mark(lambda queue: queue.window(wanted, order, offset=0, limit=_MOST_MARKED))
+
+    @work
+    async def _mark(self, read: Callable[[Queue], Window]) -> None:
+        try:
+            window = await self.session.call(Lane.DETAILS, read)
+        except (QueueError, OSError) as error:
+            complain(self, str(error))
+            return
+        self.table.mark(job.id for job in window.rows)
+        if len(window.rows) == _MOST_MARKED < window.total:
+            say(self, f"Marked the first {_MOST_MARKED:,} of {window.total:,}")
+
+    @on(FilterBar.Changed)
+    def _filter_changed(self, event: FilterBar.Changed) -> None:
+        self.terms = event.terms
+        self.ask()
+
+    @on(FilterBar.Left)
+    def _filter_left(self) -> None:
+        self.table.focus()
+
+    # -- actions
+
+    def targets(self) -> tuple[str, ...]:
+        """The marked jobs, or the one under the cursor."""
+        table = self.table
+        if table.marks:
+            return table.marks
+        return () if table.cursor_key is None else (table.cursor_key,)
+
+    def seek(self, job_id: str) -> None:
+        """Puts the cursor on a job once the list is read again, if it is in the list."""
+        self.table.seek(job_id)
+        self.ask()
+
+    def set_order(self, order: Order) -> None:
+        self.order = order
+        self.ask()
+
+    def action_output(self) -> None:
+        self.table.action_open()
+
+    @work
+    async def action_retry(self) -> None:
+        await self.actions.retry(self.targets())
+        self.ask()
+
+    @work
+    async def action_retry_all(self) -> None:
+        await self.actions.retry_matching(self.filter)
+        self.ask()
+
+    @work
+    async def action_delete(self) -> None:
+        await self.actions.delete(self.targets())
+        self.ask()
+
+    def action_filter(self) -> None:
+        self.query_one(FilterBar).open()
+
+    def action_back(self) -> None:
+        bar = self.query_one(FilterBar)
+        if bar.line:
+            bar.action_clear()
+        elif self.table.marks:
+            self.table.action_unmark()
+        else:
+            self.leave_by_escape()
+
+    def leave_by_escape(self) -> None:
+        """Esc, with nothing left to clear."""
+
+    @work
+    async def action_sort(self) -> None:
+        chosen = await self.app.push_screen_wait(SortPicker(self.order))
+        if chosen is not None:
+            self.set_order(chosen)
+
+    def action_sort_by(self, step: int) -> None:
+        column = self.table.column_at(step)
+        if column is not None:
+            self.set_order(Order(column, reverse=self.order.reverse))
+
+    def action_invert(self) -> None:
+        self.set_order(Order(self.order.column, reverse=not self.order.reverse))
+
+    def action_copy_id(self) -> None:
+        job = self.table.current
+        if job is not None:
+            self.app.copy_to_clipboard(job.id)
+            say(self, f"Copied {job.id}")
+
+    def action_copy_command(self) -> None:
+        job = self.table.current
+        if job is not None:
+            self.app.copy_to_clipboard(job.line)
+            say(self, f"Copied the command of {job.id}")
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        typing = isinstance(self.focused, Input)
+        if typing and action == "back":
+            return False
+        return super().check_action(action, parameters)
+
+
+def _between(queue: Queue, wanted: JobFilter, order: Order, start: str, end: int) -> Window:
+    """The rows from job ``start``, wherever it stands now, to row ``end``."""
+    found = queue.window(wanted, order, offset=end, limit=1, follow=start)
+    first, last = sorted((end if found.position is None else found.position, end))
+    return queue.window(wanted, order, offset=first, limit=min(last - first + 1, _MOST_MARKED))

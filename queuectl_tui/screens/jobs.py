@@ -1,0 +1,112 @@
+"""The main screen: every job, live."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual import work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal
+
+from queuectl_tui.screens.job_list import JobListScreen
+from queuectl_tui.screens.listing import ListPicture
+from queuectl_tui.screens.session import Session
+from queuectl_tui.widgets.banner import Banner
+from queuectl_tui.widgets.filter_bar import FilterBar
+from queuectl_tui.widgets.job_columns import job_columns
+from queuectl_tui.widgets.job_table import JobTable
+from queuectl_tui.widgets.key_hints import KeyHints
+from queuectl_tui.widgets.list_title import ListTitle
+from queuectl_tui.widgets.output_preview import OutputPreview
+from queuectl_tui.widgets.state_tabs import TABS, StateTabs
+from queuectl_tui.widgets.store_header import StoreHeader
+from queuectl_tui.widgets.worker_table import WorkerTable
+from store import JobState
+
+
+class JobsScreen(JobListScreen):
+    """Jobs in any state; workers and output below where there is room."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("x", "cancel", "cancel", id="jobs.cancel", tooltip="Cancel the marked jobs"),
+        Binding("q", "leave", "quit", id="live.leave", tooltip="Back; out, at the top"),
+        *(
+            Binding(
+                str(number),
+                f"state({number})",
+                state.label if state else "all",
+                id=f"jobs.state_{number}",
+                tooltip=f"Show jobs that are {state.label}" if state else "Show all jobs",
+            )
+            for number, state in enumerate(TABS)
+        ),
+    ]
+
+    HINTS = (
+        "app.add", "jobs.retry", "jobs.cancel", "jobs.output", "live.leave", "app.help",
+        "jobs.filter", "app.workers", "app.dead", "jobs.mark", "jobs.sort", "app.start_workers",
+        "jobs.retry_all", "jobs.delete", "jobs.copy_id", "live.pause", "app.palette",
+    )  # fmt: skip
+
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (30, "-tall")]  # noqa: RUF012 - as Textual has it
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
+        self._states: frozenset[JobState] = frozenset()
+
+    def compose(self) -> ComposeResult:
+        yield StoreHeader(self.session.place, read_only=self.session.read_only)
+        yield StateTabs()
+        yield Banner()
+        yield ListTitle("Jobs")
+        yield FilterBar()
+        yield JobTable(job_columns)
+        with Horizontal(id="below"):
+            yield WorkerTable(brief=True)
+            yield OutputPreview()
+        yield KeyHints(self.HINTS)
+
+    def on_mount(self) -> None:
+        self.table.focus()
+
+    @property
+    def states(self) -> frozenset[JobState]:
+        return self._states
+
+    def show_list(self, picture: ListPicture) -> None:
+        snapshot = picture.snapshot
+        self.query_one(StateTabs).show_counts(snapshot.status.counts, self.filter.states)
+        self.query_one(Banner).show_status(snapshot.status)
+        strip = self.query_one(WorkerTable)
+        strip.set_empty("No worker is up: w starts some")
+        strip.show_rows(snapshot.workers, now=snapshot.at)
+        if any(snapshot.status.counts.values()):
+            self.table.set_empty("No job matches: 0 shows all, esc clears the filter")
+        else:
+            self.table.set_empty(
+                "No jobs yet.",
+                "",
+                "a  adds one here",
+                "queuectl-tui enqueue 'make test'  adds one from a shell",
+                "w  starts workers to run it",
+            )
+
+    def action_state(self, number: int) -> None:
+        state = TABS[number]
+        self._states = frozenset() if state is None else frozenset({state})
+        self.query_one(StateTabs).show_counts(self.query_one(StateTabs).counts, self.filter.states)
+        self.ask()
+
+    @work
+    async def action_cancel(self) -> None:
+        await self.actions.cancel(self.targets())
+        self.ask()
+
+    def leave_by_escape(self) -> None:
+        if self._states:
+            self.action_state(0)
+
+    def action_leave(self) -> None:
+        self.app.exit()

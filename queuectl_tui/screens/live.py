@@ -1,0 +1,182 @@
+"""A screen that shows the store as it is: one reading at a time, always for the latest wish."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from abc import abstractmethod
+from collections.abc import Callable
+from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
+
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+
+from queuectl_tui.screens.session import Lane, Session
+from queuectl_tui.widgets.store_header import Freshness, Health
+from store import QueueError
+
+if TYPE_CHECKING:
+    from store.queue import Queue
+
+Picture = TypeVar("Picture")
+
+_LONGEST_WITHOUT_READING = 15.0
+"""Throughput and waiting times age without anything being committed."""
+
+CHANGES = frozenset(
+    {
+        "add", "retry", "retry_all", "cancel", "delete", "start_workers", "scale",
+        "pause_workers", "drain", "stop_now",
+    }
+)  # fmt: skip
+"""The actions that ``--read-only`` takes away."""
+
+
+class LiveScreen(Screen[None], Generic[Picture]):
+    """Reads the store when it changed, or when asked to, and shows what came.
+
+    Between frames no transaction is open. A store that can't be read leaves the last picture
+    standing, marked as stale, and is tried again at every tick.
+    """
+
+    AUTO_FOCUS = ""
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("p", "pause", "pause", id="live.pause", tooltip="Stop refreshing, or go on"),
+        Binding(
+            "plus", "rate(-1)", "faster", key_display="+", id="live.faster",
+            tooltip="Refresh more often",
+        ),
+        Binding("minus", "rate(1)", "slower", key_display="-", id="live.slower",
+                tooltip="Refresh more seldom"),
+        Binding("q", "leave", "back", id="live.leave", tooltip="Back; out, at the top"),
+    ]  # fmt: skip
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self.session = session
+        self._asked = asyncio.Event()
+        self._token: int | None = None
+        self._read_at = 0.0
+        self._error: str | None = None
+
+    # -- what a screen says about itself
+
+    @abstractmethod
+    def reading(self) -> Callable[[Queue], Picture]:
+        """What to read, for the screen as it is now. Runs in a thread."""
+
+    @abstractmethod
+    def show(self, picture: Picture) -> None: ...
+
+    @abstractmethod
+    def tick(self, now: int) -> None:
+        """Nothing changed but the time."""
+
+    @abstractmethod
+    def show_health(self, health: Health) -> None: ...
+
+    @property
+    def interval(self) -> float:
+        """Seconds between two looks."""
+        return self.session.interval
+
+    @property
+    def restless(self) -> bool:
+        """Whether what is shown changes without the store changing."""
+        return False
+
+    # -- the loop
+
+    def ask(self) -> None:
+        """Read again, now: another part, order or filter is wanted."""
+        self._asked.set()
+
+    def on_mount(self) -> None:
+        self.run_worker(self._stay_live(), name="stay live")
+        self.ask()
+
+    def on_screen_resume(self) -> None:
+        self.ask()
+
+    async def _stay_live(self) -> None:
+        while True:
+            asked = await self._asked_or_due()
+            if self._in_sight and (asked or not self.session.paused):
+                await self._frame(asked=asked or self.restless)
+            self.show_health(self._health())
+
+    async def _asked_or_due(self) -> bool:
+        try:
+            await asyncio.wait_for(self._asked.wait(), self.interval)
+        except TimeoutError:
+            return False
+        self._asked.clear()
+        return True
+
+    async def _frame(self, *, asked: bool) -> None:
+        due = time.monotonic() - self._read_at > _LONGEST_WITHOUT_READING
+        look = _Look(self.reading(), None if asked or due else self._token)
+        try:
+            self._token, picture = await self.session.call(Lane.FRAMES, look)
+        except (QueueError, OSError) as error:
+            self._error = str(error)
+            return
+        self._error = None
+        if picture is None:
+            self.tick(self.session.queue.now())
+        else:
+            self.show(picture)
+        self._read_at = time.monotonic()
+
+    @property
+    def _in_sight(self) -> bool:
+        """Whether only dialogs, if anything, stand in front."""
+        for screen in reversed(self.app.screen_stack):
+            if screen is self:
+                return True
+            if not screen.is_modal:
+                return False
+        return False
+
+    def _health(self) -> Health:
+        if self._error is not None:
+            stale = time.monotonic() - self._read_at if self._read_at else 0.0
+            return Health(Freshness.STALE, self.interval, stale, self._error)
+        state = Freshness.PAUSED if self.session.paused else Freshness.LIVE
+        return Health(state, self.session.interval)
+
+    # -- what every screen can do
+
+    def check_action(
+        self,
+        action: str,
+        parameters: tuple[object, ...],  # noqa: ARG002 - Textual calls it so
+    ) -> bool | None:
+        if self.session.read_only and action in CHANGES:
+            return None
+        return True
+
+    def action_leave(self) -> None:
+        self.app.pop_screen()
+
+    def action_pause(self) -> None:
+        self.session.paused = not self.session.paused
+        self.ask()
+
+    def action_rate(self, step: int) -> None:
+        self.session.change_rate(step)
+        self.ask()
+
+
+class _Look(Generic[Picture]):
+    """One look in a thread: the change token first, the picture only if it moved."""
+
+    def __init__(self, reading: Callable[[Queue], Picture], known: int | None) -> None:
+        self._reading = reading
+        self._known = known
+
+    def __call__(self, queue: Queue) -> tuple[int, Picture | None]:
+        token = queue.change_token()
+        if token == self._known:
+            return token, None
+        return token, self._reading(queue)

@@ -1,0 +1,227 @@
+"""Supervisors and workers: who runs what, and orders to them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import on, work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+
+from queuectl_tui.screens.confirm import Question
+from queuectl_tui.screens.job import JobScreen
+from queuectl_tui.screens.live import LiveScreen
+from queuectl_tui.screens.session import Lane, Session
+from queuectl_tui.screens.talk import complain, say, voice_of
+from queuectl_tui.text import duration
+from queuectl_tui.widgets.banner import Banner
+from queuectl_tui.widgets.key_hints import KeyHints
+from queuectl_tui.widgets.one_line import OneLine, Piece
+from queuectl_tui.widgets.store_header import Health, StoreHeader
+from queuectl_tui.widgets.worker_table import WorkerTable
+from store import (
+    JobFilter,
+    JobState,
+    NoSuchJob,
+    Order,
+    QueueError,
+    Snapshot,
+    Worker,
+    WorkerKind,
+    WorkerState,
+)
+
+if TYPE_CHECKING:
+    from store.queue import Queue
+
+
+class WorkersScreen(LiveScreen[Snapshot]):
+    """Orders go to the supervisor of the row under the cursor."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "leave", "back", id="workers.back", tooltip="Back to the jobs"),
+        Binding("s", "app.start_workers", "start", id="workers.start", tooltip="Start workers"),
+        Binding("plus", "scale(1)", "one more", key_display="+", id="workers.more",
+                tooltip="Keep one worker more"),
+        Binding("minus", "scale(-1)", "one less", key_display="-", id="workers.less",
+                tooltip="Keep one worker less; it finishes its job"),
+        Binding("p", "pause_workers", "pause", id="workers.pause",
+                tooltip="Take no more jobs, or go on"),
+        Binding("d", "drain", "drain", id="workers.drain",
+                tooltip="Finish what runs, then stop"),
+        Binding("x", "stop_now", "stop now", id="workers.stop",
+                tooltip="Stop at once; what runs goes back to its queue"),
+        Binding("o", "open", "job", id="workers.open", tooltip="Open the job it runs"),
+    ]  # fmt: skip
+
+    HINTS = (
+        "workers.start", "workers.more", "workers.less", "workers.pause", "workers.drain",
+        "workers.stop", "live.leave", "app.help", "workers.open", "app.jobs", "app.dead",
+    )  # fmt: skip
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
+        self._known: tuple[Worker, ...] = ()
+        self._voice = voice_of(self)
+
+    def compose(self) -> ComposeResult:
+        yield StoreHeader(self.session.place, read_only=self.session.read_only)
+        yield Banner()
+        yield OneLine(classes="list-title")
+        yield WorkerTable()
+        yield KeyHints(self.HINTS)
+
+    def on_mount(self) -> None:
+        self.table.set_empty(
+            "No workers are up.", "", "s  starts some; they go on when the app is closed"
+        )
+        self.table.focus()
+
+    @property
+    def table(self) -> WorkerTable:
+        return self.query_one(WorkerTable)
+
+    # -- live
+
+    def reading(self) -> Callable[[Queue], Snapshot]:
+        return lambda queue: queue.snapshot(JobFilter(), Order(), offset=0, limit=0)
+
+    def show(self, picture: Snapshot) -> None:
+        self._known = picture.workers
+        self.table.show_rows(
+            picture.workers, now=picture.at, followed=self.table.cursor_key, position=None
+        )
+        self.query_one(StoreHeader).show_status(picture.status)
+        self._show_title(picture)
+
+    def tick(self, now: int) -> None:
+        self.table.tick(now)
+
+    def show_health(self, health: Health) -> None:
+        self.query_one(StoreHeader).show_health(health)
+        self.query_one(Banner).show_error(health.error)
+
+    def _show_title(self, picture: Snapshot) -> None:
+        status = picture.status
+        pieces = [Piece("Workers", "bold"), Piece(f"   {status.workers_up} up")]
+        pieces.append(Piece(f" · {status.workers_busy} busy"))
+        if status.workers_stale:
+            pieces.append(Piece(f" · {status.workers_stale} STALE", "bold $error"))
+        pieces.append(Piece(f"   {status.counts.get(JobState.PENDING, 0):,} jobs wait", "dim"))
+        self.query_one(".list-title", OneLine).show(pieces)
+
+    # -- orders
+
+    @property
+    def supervisor(self) -> Worker | None:
+        """The supervisor of the row under the cursor."""
+        row = self.table.current
+        if row is None or row.kind is WorkerKind.SUPERVISOR:
+            return row
+        return next((each for each in self._known if each.id == row.supervisor), None)
+
+    @on(WorkerTable.Opened)
+    def action_open(self) -> None:
+        row = self.table.current
+        if row is not None and row.job is not None:
+            self.app.push_screen(JobScreen(self.session, row.job))
+
+    @work
+    async def action_scale(self, step: int) -> None:
+        supervisor = self.supervisor
+        if supervisor is None:
+            complain(self, "No supervisor is up: s starts workers")
+            return
+        await self._order(
+            lambda queue: queue.order(supervisor.pool, count=_count(queue, supervisor, step)),
+            lambda now: f"Pool {now.pool} keeps {now.count} workers",
+        )
+
+    @work
+    async def action_pause_workers(self) -> None:
+        supervisor = self.supervisor
+        if supervisor is None:
+            complain(self, "No supervisor is up: s starts workers")
+            return
+        pause = supervisor.state is not WorkerState.PAUSED
+        await self._order(
+            lambda queue: queue.order(supervisor.pool, paused=pause),
+            lambda now: f"Pool {now.pool} " + ("takes no more jobs" if pause else "goes on"),
+        )
+
+    @work
+    async def action_drain(self) -> None:
+        supervisor = self.supervisor
+        if supervisor is None:
+            complain(self, "No supervisor is up")
+            return
+        question = Question(
+            title=f"Drain pool {supervisor.pool}?",
+            keep="Keep working",
+            act="Drain",
+            names=[_describe(worker) for worker in self._of(supervisor)],
+            note="Each worker finishes the job it runs, then all stop.",
+        )
+        if await self._voice.ask(question):
+            await self._order(
+                lambda queue: queue.order(supervisor.pool, stop="drain"),
+                lambda now: f"Pool {now.pool} drains",
+            )
+
+    @work
+    async def action_stop_now(self) -> None:
+        supervisor = self.supervisor
+        if supervisor is None:
+            complain(self, "No supervisor is up")
+            return
+        busy = [worker.job for worker in self._of(supervisor) if worker.job is not None]
+        names = await self.session.call(Lane.DETAILS, lambda queue: _running(queue, busy))
+        question = Question(
+            title=f"Stop pool {supervisor.pool} now?",
+            keep="Keep running" if busy else "Keep working",
+            act=f"Stop, interrupt {len(names)}" if names else "Stop",
+            names=names,
+            note="What it interrupts goes back to its queue; the attempt isn't counted."
+            if names
+            else "No job is running in it.",
+        )
+        if await self._voice.ask(question):
+            await self._order(
+                lambda queue: queue.order(supervisor.pool, stop="now"),
+                lambda now: f"Pool {now.pool} stops",
+            )
+
+    def _of(self, supervisor: Worker) -> list[Worker]:
+        return [worker for worker in self._known if worker.supervisor == supervisor.id]
+
+    async def _order(self, give: Callable[[Queue], Worker], told: Callable[[Worker], str]) -> None:
+        try:
+            supervisor = await self.session.call(Lane.CHANGES, give)
+        except (QueueError, OSError) as error:
+            complain(self, str(error))
+        else:
+            say(self, told(supervisor))
+        self.ask()
+
+
+def _count(queue: Queue, supervisor: Worker, step: int) -> int:
+    """``step`` more than the pool keeps as ordered now, so that quick presses add up."""
+    kept = next((each.count for each in queue.workers() if each.id == supervisor.id), 0)
+    return max(0, kept + step)
+
+
+def _describe(worker: Worker) -> str:
+    return f"{worker.id}  {worker.state.value}  {worker.job or ''}".rstrip()
+
+
+def _running(queue: Queue, ids: list[str]) -> list[str]:
+    names: list[str] = []
+    for job_id in ids:
+        try:
+            job = queue.job(job_id)
+        except NoSuchJob:
+            continue
+        since = queue.now() - (job.started_at or queue.now())
+        names.append(f"{job.id}  running {duration(since / 1000)}  {job.line[:200]}")
+    return names

@@ -1,0 +1,84 @@
+"""Columns of a table: what a cell says, and which columns find room."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, NamedTuple, TypeVar
+
+from rich.cells import cell_len, set_cell_size, split_text
+
+from queuectl_tui.text import escape
+
+Row = TypeVar("Row")
+
+GAP = 1
+_LONGEST = 4096
+"""Characters of a cell that are looked at: nobody scrolls sideways through 64 KiB."""
+
+
+class Cell(NamedTuple):
+    """What one cell says. ``text`` may come from outside: the table escapes it."""
+
+    text: str
+    tone: str = "plain"
+
+
+@dataclass(frozen=True)
+class Column(Generic[Row]):
+    """A column of ``width`` cells, or one that shares what is left if ``share`` is above 0.
+
+    Where there is no room for all, the columns with the lowest ``keep`` go first. ``cell`` gets
+    the row and the time (UTC milliseconds). ``sort`` names the store's sort column.
+    """
+
+    title: str
+    width: int
+    cell: Callable[[Row, int], Cell]
+    keep: int = 9
+    share: int = 0
+    right: bool = False
+    sort: str | None = None
+
+
+@dataclass(frozen=True)
+class Placed(Generic[Row]):
+    """A column that found room: it covers ``width`` cells from ``x`` on."""
+
+    column: Column[Row]
+    x: int
+    width: int
+
+
+def place(columns: Sequence[Column[Row]], width: int, *, indent: int = 0) -> list[Placed[Row]]:
+    """Lays out as many of ``columns`` as ``width`` cells can hold, the most important first."""
+    kept = list(columns)
+    while len(kept) > 1 and _needed(kept) + indent > width:
+        kept.remove(min(kept, key=lambda column: column.keep))
+    spare = max(0, width - indent - _needed(kept))
+    shares = sum(column.share for column in kept)
+    placed: list[Placed[Row]] = []
+    x = indent
+    for column in kept:
+        extra = spare * column.share // shares if shares else 0
+        placed.append(Placed(column, x, column.width + extra))
+        x += column.width + extra + GAP
+    return placed
+
+
+def _needed(columns: Sequence[Column[Row]]) -> int:
+    return sum(column.width for column in columns) + GAP * (len(columns) - 1)
+
+
+def cut(text: str, width: int, *, shift: int = 0, right: bool = False) -> str:
+    """``text`` escaped, in exactly ``width`` cells, ``…`` where something is missing.
+
+    ``shift`` cells are skipped at the left, for sideways scrolling.
+    """
+    safe = escape(text[:_LONGEST])
+    if shift and safe:
+        safe = "…" + split_text(safe, shift + 1)[1]
+    length = cell_len(safe)
+    if length > width:
+        return set_cell_size(safe, width - 1) + "…" if width else ""
+    return " " * (width - length) + safe if right else set_cell_size(safe, width)

@@ -1,0 +1,74 @@
+"""A line of a form: a name, an input, and a mark once what is typed can't be right."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Horizontal
+from textual.message import Message
+from textual.widgets import Input
+
+from queuectl_tui.widgets.one_line import OneLine, Piece
+from store import InvalidInput
+
+
+class FormField(Horizontal):
+    """``check`` raises ``InvalidInput`` for what can't be right; a blank field isn't checked."""
+
+    @dataclass
+    class Told(Message):
+        """What to say about the field that has the focus: its hint, or its problem."""
+
+        field: FormField
+
+    def __init__(
+        self, name: str, label: str, *, hint: str, check: Callable[[str], object], value: str = ""
+    ) -> None:
+        super().__init__(name=name, classes="form-field")
+        self._label = label
+        self._check = check
+        self._value = value
+        self.hint = hint
+        self.problem = ""
+
+    @property
+    def input(self) -> Input:
+        return self.query_one(Input)
+
+    @property
+    def text(self) -> str:
+        return self.input.value.strip()
+
+    def compose(self) -> ComposeResult:
+        yield OneLine(classes="form-label")
+        yield Input(self._value, compact=True, select_on_focus=False)
+        yield OneLine(classes="form-mark")
+
+    def on_mount(self) -> None:
+        self.query_one(".form-label", OneLine).show([Piece(self._label)])
+
+    @on(Input.Changed)
+    def _typed(self, event: Input.Changed) -> None:
+        event.stop()
+        self.set_problem(self._problem_with(self.text))
+
+    def set_problem(self, problem: str) -> None:
+        self.problem = problem
+        glyph, style = ("✗", "bold $error") if problem else ("✓" if self.text else " ", "$success")
+        self.query_one(".form-mark", OneLine).show([Piece(glyph, style)])
+        self.post_message(self.Told(self))
+
+    def _problem_with(self, text: str) -> str:
+        if not text:
+            return ""
+        try:
+            self._check(text)
+        except InvalidInput as error:
+            return str(error)
+        return ""
+
+    def on_descendant_focus(self) -> None:
+        self.post_message(self.Told(self))

@@ -1,0 +1,115 @@
+"""What the table says about a job, column by column."""
+
+from __future__ import annotations
+
+from queuectl_tui.text import GLYPHS, age, duration, signal_name
+from queuectl_tui.widgets.columns import Cell, Column
+from store import Job, JobState
+
+JobColumn = Column[Job]
+
+
+def job_columns(id_width: int) -> tuple[JobColumn, ...]:
+    """The columns of the jobs screen, for ids of up to ``id_width`` cells."""
+    return (
+        Column("ID", id_width, _id, keep=10, sort="id"),
+        Column("STATE", 11, state, keep=9, sort="state"),
+        Column("QUEUE", 9, _queue, keep=4, sort="queue"),
+        Column("PRI", 4, _priority, keep=2, right=True, sort="priority"),
+        Column("TRY", 5, _tries, keep=6, right=True, sort="attempts"),
+        Column("AGE", 6, _age, keep=3, right=True, sort="created"),
+        Column("NEXT/DUR", 8, next_or_duration, keep=7, right=True, sort="run_at"),
+        Column("EXIT", 5, exit_status, keep=5, right=True, sort="exit"),
+        Column("COMMAND", 20, _command, keep=11, share=1, sort="command"),
+    )
+
+
+def dead_columns(id_width: int) -> tuple[JobColumn, ...]:
+    """The columns of the dead letter queue."""
+    return (
+        Column("ID", id_width, _id, keep=10, sort="id"),
+        Column("QUEUE", 9, _queue, keep=4, sort="queue"),
+        Column("TRY", 5, _tries, keep=5, right=True, sort="attempts"),
+        Column("DIED", 6, _died, keep=6, right=True, sort="finished"),
+        Column("EXIT", 5, exit_status, keep=7, right=True, sort="exit"),
+        Column("LAST ERROR", 20, _error, keep=9, share=3),
+        Column("COMMAND", 12, _command, keep=8, share=2, sort="command"),
+    )
+
+
+def state(job: Job, _: int) -> Cell:
+    return Cell(f"{GLYPHS[job.state]} {job.state.label}", job.state.value)
+
+
+def next_or_duration(job: Job, now: int) -> Cell:
+    """When a waiting job is due, how long a running one has run, how long a finished one ran."""
+    if job.state is JobState.BLOCKED:
+        return Cell("waits", "dim")
+    if job.state in (JobState.PENDING, JobState.FAILED):
+        return Cell(f"in {_until(job.run_at - now)}") if job.run_at > now else Cell("due", "dim")
+    if job.state is JobState.PROCESSING:
+        return _running(job, now)
+    if job.started_at is None or job.finished_at is None:
+        return Cell("-", "dim")
+    return Cell(duration(max(0, job.finished_at - job.started_at) / 1000), "dim")
+
+
+def _running(job: Job, now: int) -> Cell:
+    if job.cancel_requested:
+        return Cell("stopping", "warn")
+    return Cell("-" if job.started_at is None else _whole(now - job.started_at), "strong")
+
+
+def exit_status(job: Job, _: int) -> Cell:
+    """The exit code, or the short name of the signal that ended the last attempt."""
+    if job.signal is not None:
+        return Cell(signal_name(job.signal).removeprefix("SIG"), "bad")
+    if job.exit_code is None:
+        return Cell("-", "dim")
+    return Cell(str(job.exit_code), "bad" if job.exit_code else "dim")
+
+
+def _id(job: Job, _: int) -> Cell:
+    return Cell(job.id, "id")
+
+
+def _queue(job: Job, _: int) -> Cell:
+    return Cell(job.queue)
+
+
+def _priority(job: Job, _: int) -> Cell:
+    return Cell(str(job.priority), "plain" if job.priority else "dim")
+
+
+def _tries(job: Job, _: int) -> Cell:
+    tone = "warn" if job.attempts > 1 else "plain" if job.attempts else "dim"
+    return Cell(f"{job.attempts}/{job.max_retries + 1}", tone)
+
+
+def _age(job: Job, now: int) -> Cell:
+    return Cell(age((now - job.created_at) / 1000), "dim")
+
+
+def _died(job: Job, now: int) -> Cell:
+    ended = job.finished_at if job.finished_at is not None else job.updated_at
+    return Cell(age((now - ended) / 1000), "dim")
+
+
+def _error(job: Job, _: int) -> Cell:
+    return Cell(job.last_error or "-", "dead" if job.last_error else "dim")
+
+
+def _command(job: Job, _: int) -> Cell:
+    if job.label:
+        return Cell(f"{job.label}: {job.line}")
+    return Cell(job.line)
+
+
+def _whole(ms: int) -> str:
+    """A running time by the whole second, so that a repaint a second says all there is."""
+    return duration(ms // 1000) if ms >= 10_000 else f"{max(0, ms) // 1000}s"
+
+
+def _until(ms: int) -> str:
+    """How far off a time is, short enough for its column, and quiet when it's far."""
+    return f"{-(-ms // 1000)}s" if ms < 60_000 else age(ms / 1000)

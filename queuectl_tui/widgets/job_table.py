@@ -1,0 +1,142 @@
+"""The table of jobs: rows come in slices from the store, marks stay on their jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from itertools import islice
+from typing import ClassVar
+
+from textual.binding import Binding, BindingType
+from textual.message import Message
+
+from queuectl_tui.widgets.job_columns import JobColumn
+from queuectl_tui.widgets.row_table import RowTable
+from store import Job, Window
+
+_ID_WIDTHS = (8, 18)
+
+
+class JobTable(RowTable[Job]):
+    """A window over the store's jobs, with a cursor and marks that follow ids."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("space", "mark", "mark", id="jobs.mark", tooltip="Mark or unmark the job"),
+        Binding("V", "mark_range", "range", id="jobs.mark_range", tooltip="Mark from here to …"),
+        Binding(
+            "asterisk", "mark_all", "mark all", key_display="*", id="jobs.mark_all",
+            tooltip="Mark all that match the filter",
+        ),
+        Binding(
+            "backslash", "unmark", "unmark", key_display="\\", id="jobs.unmark",
+            tooltip="Remove every mark",
+        ),
+    ]  # fmt: skip
+
+    class MarksChanged(Message):
+        """Other jobs are marked than before, or a range was begun or ended."""
+
+    class RangeEnded(Message):
+        """All from job ``start`` to the one at row ``end`` are to be marked."""
+
+        def __init__(self, start: str, end: int) -> None:
+            super().__init__()
+            self.start = start
+            self.end = end
+
+    class AllWanted(Message):
+        """All that match the filter are to be marked."""
+
+    def __init__(self, columns: Callable[[int], tuple[JobColumn, ...]]) -> None:
+        self._id_width = _ID_WIDTHS[0]
+        self._columns_for = columns
+        super().__init__(columns(self._id_width), key=lambda job: job.id)
+        self._marks: dict[str, None] = {}
+        self._anchor: str | None = None
+
+    @property
+    def marks(self) -> tuple[str, ...]:
+        """The ids of the marked jobs."""
+        return tuple(self._marks)
+
+    @property
+    def in_range(self) -> bool:
+        """Whether a range was begun with V and not ended yet."""
+        return self._anchor is not None
+
+    def show_window(
+        self, window: Window, *, now: int, followed: str | None, vanished: Iterable[str] = ()
+    ) -> None:
+        """Shows a slice of the list; the jobs that ``vanished`` lose their marks."""
+        self._fit_ids(window.rows)
+        self.unmark(vanished)
+        self.show_rows(
+            window.rows,
+            now=now,
+            offset=window.offset,
+            total=window.total,
+            followed=followed,
+            position=window.position,
+        )
+
+    def oldest_marks(self, count: int) -> tuple[str, ...]:
+        """``count`` marks, others each time, so that all are looked at in turn."""
+        taken = tuple(islice(self._marks, count))
+        for job_id in taken:
+            del self._marks[job_id]
+            self._marks[job_id] = None
+        return taken
+
+    def mark(self, ids: Iterable[str]) -> None:
+        self._marks.update(dict.fromkeys(ids))
+        self._marks_changed()
+
+    def unmark(self, ids: Iterable[str]) -> None:
+        gone = [job_id for job_id in ids if job_id in self._marks]
+        for job_id in gone:
+            del self._marks[job_id]
+        if gone:
+            self._marks_changed()
+
+    def marker(self, key: str) -> str:
+        return "V" if key == self._anchor else "●" if key in self._marks else " "
+
+    def _fit_ids(self, rows: Iterable[Job]) -> None:
+        longest = max((len(job.id) for job in rows), default=0)
+        width = max(self._id_width, min(longest, _ID_WIDTHS[1]))
+        if width != self._id_width:
+            self._id_width = width
+            self.set_columns(self._columns_for(width))
+
+    def _marks_changed(self) -> None:
+        self.repaint()
+        self.post_message(self.MarksChanged())
+
+    def action_mark(self) -> None:
+        job = self.current
+        if job is None:
+            return
+        if job.id in self._marks:
+            del self._marks[job.id]
+        else:
+            self._marks[job.id] = None
+        self._marks_changed()
+        self.action_move(1)
+
+    def action_mark_range(self) -> None:
+        job = self.current
+        if job is None:
+            return
+        if self._anchor is None:
+            self._anchor = job.id
+        else:
+            self.post_message(self.RangeEnded(self._anchor, self.cursor))
+            self._anchor = None
+        self._marks_changed()
+
+    def action_mark_all(self) -> None:
+        self.post_message(self.AllWanted())
+
+    def action_unmark(self) -> None:
+        self._marks.clear()
+        self._anchor = None
+        self._marks_changed()

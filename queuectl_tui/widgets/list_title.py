@@ -1,0 +1,78 @@
+"""The line over a table: which jobs it lists, how many, in which order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from queuectl_tui.widgets.one_line import OneLine, Part, Piece, fit, measure
+from store import JobFilter, JobState, Order
+
+
+@dataclass(frozen=True, slots=True)
+class _List:
+    filter: JobFilter
+    order: Order
+    visible: tuple[int, int]
+    total: int
+    marked: int
+    in_range: bool
+
+
+class ListTitle(OneLine):
+    """What is listed at the left, where one stands in it at the right."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(classes="list-title")
+        self._heading = name
+        self._list: _List | None = None
+
+    def show_list(
+        self,
+        *,
+        filter: JobFilter,  # noqa: A002 - the word for it
+        order: Order,
+        visible: tuple[int, int],
+        total: int,
+        marked: int,
+        in_range: bool,
+    ) -> None:
+        self._list = _List(filter, order, visible, total, marked, in_range)
+        self._compose_line()
+
+    def on_resize(self) -> None:
+        self._compose_line()
+
+    def _compose_line(self) -> None:
+        if self._list is None:
+            return
+        room = self.size.width - 2
+        right = fit(_where(self._list), room, gap=" · ")
+        left = fit(_which(self._heading, self._list.filter), room - measure(right) - 1)
+        space = max(1, room - measure(left) - measure(right))
+        self.show([*left, Piece(" " * space), *right])
+
+
+def _which(name: str, wanted: JobFilter) -> list[Part]:
+    parts = [Part(9, (Piece(name, "bold"),))]
+    if wanted.states and wanted.states != {JobState.DEAD}:
+        words = ", ".join(sorted(state.label for state in wanted.states))
+        parts.append(Part(5, (Piece(words, "$accent"),)))
+    if wanted.queue is not None:
+        parts.append(Part(4, (Piece("queue ", "dim"), Piece(wanted.queue, "$accent"))))
+    if wanted.exit_code is not None:
+        parts.append(Part(4, (Piece("exit ", "dim"), Piece(str(wanted.exit_code), "$accent"))))
+    if wanted.search is not None:
+        parts.append(Part(6, (Piece(f"“{wanted.search}”", "$accent"),)))
+    return parts
+
+
+def _where(listed: _List) -> list[Part]:
+    first, last = listed.visible
+    parts = [Part(9, (Piece(f"{first:,}–{last:,} of {listed.total:,}" if last else "none"),))]
+    arrow = "↓" if listed.order.reverse else "↑"
+    parts.append(Part(3, (Piece(f"{listed.order.column}{arrow}", "dim"),)))
+    if listed.in_range:
+        parts.append(Part(8, (Piece("range from V", "bold $accent"),)))
+    if listed.marked:
+        parts.append(Part(8, (Piece(f"{listed.marked:,} marked", "bold $accent"),)))
+    return parts

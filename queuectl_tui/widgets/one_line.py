@@ -1,0 +1,81 @@
+"""A line of text that is painted again only when it says something else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from rich.cells import cell_len
+from textual.content import Content
+from textual.style import Style
+from textual.widget import Widget
+
+from queuectl_tui.text import escape
+
+
+class Piece(NamedTuple):
+    """A stretch of a line. ``text`` may come from outside; ``action`` is what a click does."""
+
+    text: str
+    style: str = ""
+    action: str | None = None
+
+
+class Part(NamedTuple):
+    """Pieces that are shown together or not at all; those with the lowest ``keep`` go first."""
+
+    keep: int
+    pieces: tuple[Piece, ...]
+
+
+class OneLine(Widget):
+    """One line of pieces. Never takes focus."""
+
+    can_focus = False
+
+    def __init__(self, *, classes: str | None = None) -> None:
+        super().__init__(classes=classes)
+        self._pieces: tuple[Piece, ...] = ()
+
+    @property
+    def plain(self) -> str:
+        """What the line says, without its style."""
+        return "".join(escape(piece.text) for piece in self._pieces)
+
+    def show(self, pieces: Iterable[Piece]) -> None:
+        new = tuple(pieces)
+        if new != self._pieces:
+            self._pieces = new
+            self.refresh()
+
+    def render(self) -> Content:
+        return Content.assemble(*(_styled(piece) for piece in self._pieces))
+
+
+def _styled(piece: Piece) -> Content:
+    content = Content.styled(escape(piece.text), piece.style)
+    if piece.action is None:
+        return content
+    return content.stylize(Style.from_meta({"@click": piece.action}))
+
+
+def measure(pieces: Sequence[Piece]) -> int:
+    """How many cells ``pieces`` take."""
+    return sum(cell_len(escape(piece.text)) for piece in pieces)
+
+
+def fit(parts: Sequence[Part], width: int, *, gap: str = "   ") -> list[Piece]:
+    """As many of ``parts`` as find room in ``width`` cells, in order, ``gap`` between them."""
+    kept = list(parts)
+    while len(kept) > 1 and _width(kept, gap) > width:
+        kept.remove(min(kept, key=lambda part: part.keep))
+    pieces: list[Piece] = []
+    for part in kept:
+        if pieces:
+            pieces.append(Piece(gap))
+        pieces += part.pieces
+    return pieces
+
+
+def _width(parts: Sequence[Part], gap: str) -> int:
+    return sum(measure(part.pieces) for part in parts) + len(gap) * (len(parts) - 1)

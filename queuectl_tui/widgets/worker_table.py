@@ -1,0 +1,103 @@
+"""Supervisors and their workers."""
+
+from __future__ import annotations
+
+from queuectl_tui.text import age, size
+from queuectl_tui.widgets.columns import Cell, Column
+from queuectl_tui.widgets.row_table import RowTable
+from store import Worker, WorkerKind, WorkerState
+
+_LATE = 5.0
+"""Seconds without a heartbeat after which it is worth a glance."""
+
+_STATES = {
+    WorkerState.IDLE: Cell("○ IDLE", "dim"),
+    WorkerState.BUSY: Cell("● BUSY", "processing"),
+    WorkerState.DRAINING: Cell("▽ DRAINING", "warn"),
+    WorkerState.PAUSED: Cell("‖ PAUSED", "warn"),
+    WorkerState.STALE: Cell("▲ STALE", "bad"),
+}
+
+
+class WorkerTable(RowTable[Worker]):
+    """All columns, or with ``brief`` those that a strip under the jobs has room for."""
+
+    def __init__(self, *, brief: bool = False) -> None:
+        super().__init__(_BRIEF if brief else _FULL, key=lambda worker: worker.id)
+        self.can_focus = not brief
+
+
+def _name(worker: Worker, _: int) -> Cell:
+    if worker.kind is WorkerKind.SUPERVISOR:
+        return Cell(f"{worker.pool} ({worker.id})", "strong")
+    return Cell(f"└ {worker.id}", "id")
+
+
+def _pid(worker: Worker, _: int) -> Cell:
+    return Cell(str(worker.pid), "dim")
+
+
+def _state(worker: Worker, _: int) -> Cell:
+    if worker.kind is WorkerKind.SUPERVISOR and worker.state is WorkerState.IDLE:
+        return Cell("○ UP", "good")
+    return _STATES[worker.state]
+
+
+def _job(worker: Worker, _: int) -> Cell:
+    if worker.kind is WorkerKind.SUPERVISOR:
+        return Cell(f"keeps {worker.count}", "dim")
+    return Cell(worker.job, "strong") if worker.job is not None else Cell("-", "dim")
+
+
+def _cpu(worker: Worker, _: int) -> Cell:
+    return Cell("-" if worker.cpu_percent is None else f"{worker.cpu_percent:.0f}")
+
+
+def _memory(worker: Worker, _: int) -> Cell:
+    return Cell("-" if worker.rss_bytes is None else size(worker.rss_bytes))
+
+
+def _done(worker: Worker, _: int) -> Cell:
+    return Cell(str(worker.done))
+
+
+def _failed(worker: Worker, _: int) -> Cell:
+    return Cell(str(worker.failed), "bad" if worker.failed else "dim")
+
+
+def _up(worker: Worker, now: int) -> Cell:
+    return Cell(age((now - worker.started_at) / 1000), "dim")
+
+
+def _beat(worker: Worker, _: int) -> Cell:
+    """The age of the heartbeat, only when it is late: a quiet screen sends nothing."""
+    if worker.heartbeat_age < _LATE:
+        return Cell("ok", "dim")
+    return Cell(age(worker.heartbeat_age), "bad")
+
+
+def _queues(worker: Worker, _: int) -> Cell:
+    return Cell(", ".join(worker.queues) or "all queues", "dim")
+
+
+_FULL: tuple[Column[Worker], ...] = (
+    Column("NAME", 18, _name, keep=10),
+    Column("PID", 8, _pid, keep=4),
+    Column("STATE", 10, _state, keep=9),
+    Column("JOB", 12, _job, keep=8, share=2),
+    Column("CPU%", 5, _cpu, keep=6, right=True),
+    Column("MEM", 9, _memory, keep=5, right=True),
+    Column("DONE", 6, _done, keep=7, right=True),
+    Column("FAILED", 6, _failed, keep=7, right=True),
+    Column("UP", 6, _up, keep=2, right=True),
+    Column("BEAT", 5, _beat, keep=3, right=True),
+    Column("QUEUES", 10, _queues, keep=1, share=1),
+)
+_BRIEF: tuple[Column[Worker], ...] = (
+    Column("WORKER", 14, _name, keep=10),
+    Column("STATE", 10, _state, keep=9),
+    Column("JOB", 10, _job, keep=8, share=1),
+    Column("CPU%", 5, _cpu, keep=6, right=True),
+    Column("MEM", 9, _memory, keep=5, right=True),
+    Column("BEAT", 5, _beat, keep=3, right=True),
+)
