@@ -1,0 +1,191 @@
+"""Opening a store: what is made, what is refused, and that refusing changes nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sqlite3
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from store import NewJob, StoreBusy, StoreUnusable, open_store
+from store.database import APPLICATION_ID
+from store.migrations import LATEST
+
+
+def digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_everything_made_is_for_its_owner_alone(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "er" / "queue.db"
+    queue = open_store(str(path))
+    queue.enqueue([NewJob(command="true")])
+    for made in tmp_path.rglob("*"):
+        assert mode(made) == (0o700 if made.is_dir() else 0o600), made
+    queue.close()
+
+
+def test_what_was_stored_is_there_after_reopening(tmp_path: Path) -> None:
+    path = str(tmp_path / "queue.db")
+    first = open_store(path)
+    first.enqueue([NewJob(command="true", id="a")])
+    first.close()
+    second = open_store(path, create=False)
+    assert second.job("a").command == "true"
+    second.close()
+
+
+def test_a_url_is_a_path(tmp_path: Path) -> None:
+    open_store(f"sqlite:///{tmp_path}/queue.db").close()
+    assert (tmp_path / "queue.db").exists()
+
+
+@pytest.mark.parametrize("url", ["postgresql://host/db", "http://x/y", "sqlite://", ":memory:", ""])
+def test_other_addresses_are_refused(url: str) -> None:
+    with pytest.raises(StoreUnusable):
+        open_store(url)
+
+
+def test_four_processes_that_create_it_at_once_agree(tmp_path: Path) -> None:
+    script = (
+        "import sys; from store import NewJob, open_store\n"
+        "open_store(sys.argv[1]).enqueue([NewJob(command='true', id=sys.argv[2])])"
+    )
+    path = str(tmp_path / "queue.db")
+    processes = [
+        subprocess.Popen([sys.executable, "-c", script, path, f"job{number}"])
+        for number in range(4)
+    ]
+    assert [process.wait(30) for process in processes] == [0] * 4
+    queue = open_store(path, create=False)
+    assert queue.count() == 4
+    queue.close()
+
+
+def test_another_programs_database_is_refused_untouched(tmp_path: Path) -> None:
+    path = tmp_path / "other.db"
+    other = sqlite3.connect(path)
+    other.execute("CREATE TABLE theirs (x)")
+    other.commit()
+    other.close()
+    path.chmod(0o600)
+    before = digest(path)
+    with pytest.raises(StoreUnusable, match="another program"):
+        open_store(str(path))
+    assert digest(path) == before
+
+
+def test_a_newer_store_is_refused_untouched(tmp_path: Path) -> None:
+    path = tmp_path / "queue.db"
+    open_store(str(path)).close()
+    raw = sqlite3.connect(path)
+    raw.execute(f"PRAGMA user_version = {LATEST + 1}")
+    raw.close()
+    before = digest(path)
+    with pytest.raises(StoreUnusable, match="newer"):
+        open_store(str(path))
+    assert digest(path) == before
+
+
+def test_a_file_that_is_no_database_is_refused_untouched(tmp_path: Path) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_text("remember the milk, and do it twice a week")
+    path.chmod(0o600)
+    with pytest.raises(StoreUnusable, match="not a queuectl-tui store"):
+        open_store(str(path))
+    assert path.read_text() == "remember the milk, and do it twice a week"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_store_open_to_others_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "queue.db"
+    open_store(str(path)).close()
+    path.chmod(0o644)
+    with pytest.raises(StoreUnusable, match="chmod go-rwx"):
+        open_store(str(path))
+
+
+def test_a_symbolic_link_is_refused(tmp_path: Path) -> None:
+    open_store(str(tmp_path / "queue.db")).close()
+    link = tmp_path / "link.db"
+    link.symlink_to(tmp_path / "queue.db")
+    with pytest.raises(StoreUnusable, match="symbolic link"):
+        open_store(str(link))
+
+
+def test_a_folder_anybody_may_write_to_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "shared"
+    folder.mkdir()
+    folder.chmod(0o777)
+    with pytest.raises(StoreUnusable, match="anybody may write"):
+        open_store(str(folder / "queue.db"))
+    assert not (folder / "queue.db").exists()
+
+
+def test_a_missing_store_is_not_made_unless_asked(tmp_path: Path) -> None:
+    with pytest.raises(StoreUnusable, match="no store"):
+        open_store(str(tmp_path / "queue.db"), create=False)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_header_tells_whose_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "queue.db"
+    queue = open_store(str(path))
+    header = path.read_bytes()[:100]
+    queue.close()
+    assert int.from_bytes(header[68:72], "big") == APPLICATION_ID
+
+
+def test_a_writer_that_waits_too_long_says_so_and_changes_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "queue.db"
+    queue = open_store(str(path), patience=0.3)
+    holder = sqlite3.connect(path, isolation_level=None)
+    holder.execute("BEGIN IMMEDIATE")
+    with pytest.raises(StoreBusy):
+        queue.enqueue([NewJob(command="true")])
+    holder.execute("ROLLBACK")
+    holder.close()
+    assert queue.count() == 0
+    queue.close()
+
+
+def test_importing_the_package_loads_no_database_library() -> None:
+    check = "import sys, store; sys.exit(bool({'peewee', 'sqlite3'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", check], check=False).returncode == 0
+
+
+def test_a_claim_uses_its_partial_index(tmp_path: Path) -> None:
+    from store.queue import _NEXT_DUE, _PROMOTE, _best_job
+
+    queue = open_store(str(tmp_path / "queue.db"))
+    connection = queue._database.connection()
+    for sql, parameters, index in (
+        (_best_job(0), (), "job_ready"),
+        (_best_job(2), ("a", "b"), "job_ready"),
+        (_NEXT_DUE, (), "job_due"),
+        (_PROMOTE, (0, 1), "job_due"),
+    ):
+        plan = str(connection.execute(f"EXPLAIN QUERY PLAN {sql}", parameters).fetchall())
+        assert index in plan
+        assert "SCAN job " not in plan.replace("SCAN job USING INDEX job_due", "")
+        assert "SCAN best" not in plan
+    queue.close()
+
+
+def test_root_is_told_whose_store_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "queue.db"
+    open_store(str(path)).close()
+    if os.geteuid() != 0:
+        pytest.skip("needs root: only root can give a file away")
+    os.chown(path, 65534, 65534)
+    with pytest.raises(StoreUnusable, match="another user"):
+        open_store(str(path))

@@ -1,0 +1,97 @@
+"""What the command line and the app ask of supervisors: start one, stop it, tell who is left."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from store import DEFAULT_POOL, QueueError, Worker, WorkerKind
+from store.queue import Queue
+from workers import processes
+
+_START_PATIENCE = 20.0
+_LOOK_EVERY = 0.02
+
+
+def start_detached(
+    queue: Queue, *, pool: str = DEFAULT_POOL, count: int = 1, queues: Sequence[str] = ()
+) -> Worker:
+    """Start a supervisor that outlives this process; returned once its workers are up.
+
+    Raises ``QueueError`` when the pool is running already, or its workers don't come up.
+    """
+    log_path = queue.log_path
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
+    log = os.open(log_path, flags, 0o600)
+    try:
+        said_before = os.fstat(log).st_size
+        role = ["supervisor", queue.url, pool, str(count), *queues]
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "workers", *role],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=log,
+            cwd="/",
+            start_new_session=True,
+        )
+    finally:
+        os.close(log)
+    deadline = time.monotonic() + _START_PATIENCE
+    while time.monotonic() < deadline:
+        supervisor = _when_up(queue, process.pid)
+        if supervisor is not None:
+            process.returncode = 0  # it lives on its own now
+            return supervisor
+        if process.poll() is not None:
+            raise QueueError(_last_words(log_path, said_before))
+        time.sleep(_LOOK_EVERY)
+    raise QueueError(f"the workers did not come up within {_START_PATIENCE:g}s; see {log_path}")
+
+
+def living(queue: Queue, pool: str | None = None) -> list[Worker]:
+    """Supervisors and workers of ``pool`` (``None``: of all) whose processes really run."""
+    return [
+        worker
+        for worker in queue.registered()
+        if pool in (None, worker.pool) and processes.is_alive(worker.identity)
+    ]
+
+
+def stop(queue: Queue, workers: Sequence[Worker], *, now: bool) -> None:
+    """Tell the supervisors among ``workers`` to drain, or to stop what runs and give it back.
+
+    Workers that outlived their supervisor drain by themselves; ``now`` reaches them by a signal.
+    """
+    alive = {worker.id for worker in workers}
+    for worker in workers:
+        if worker.kind is WorkerKind.SUPERVISOR:
+            with suppress(QueueError):  # it left just now
+                queue.order(worker.pool, stop="now" if now else "drain")
+        elif now and worker.supervisor not in alive:
+            with suppress(ProcessLookupError):
+                os.kill(worker.pid, signal.SIGTERM)
+
+
+def _when_up(queue: Queue, pid: int) -> Worker | None:
+    workers = queue.workers()
+    for worker in workers:
+        if worker.kind is WorkerKind.SUPERVISOR and worker.pid == pid:
+            crew = [other for other in workers if other.supervisor == worker.id]
+            return worker if len(crew) >= worker.count else None
+    return None
+
+
+def _last_words(log_path: Path, offset: int) -> str:
+    with log_path.open("rb") as file:
+        file.seek(offset)
+        lines = file.read().decode(errors="replace").split("\n")
+    said = [line for line in lines if line.strip()]
+    if not said:
+        return "the supervisor ended at once"
+    return said[-1].partition("Error: ")[2] or said[-1]
