@@ -17,7 +17,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 from itertools import chain, count
-from typing import BinaryIO, NoReturn, cast
+from typing import BinaryIO, NoReturn, Required, TypedDict, Unpack, cast
 
 from store.errors import InvalidInput
 from store.jobs import NewJob
@@ -72,23 +72,30 @@ class FieldError(InvalidInput):
 # -- Jobs
 
 
-def read_jobs(
-    stream: BinaryIO,
-    *,
-    now: int,
-    cwd: str,
-    all_states: bool = False,
-    overrides: Mapping[str, object] | None = None,
-    skipped: Counter[str] | None = None,
-) -> Iterator[NewJob]:
-    """The jobs of a document, validated one by one as they are read.
+class Reading(TypedDict, total=False):
+    """How a document is read. ``now`` (UTC milliseconds) and ``cwd`` are where it came in.
 
     ``overrides`` are fields that replace those of every object. Objects whose ``state`` is
     completed or cancelled are left out, and counted by state in ``skipped``, unless
-    ``all_states``. Raises ``InvalidInput``; what was yielded before that must be thrown away.
+    ``all_states``.
     """
-    checker = _Checker(now, cwd)
-    batch = _Batch(() if all_states else ("completed", "cancelled"), skipped)
+
+    now: Required[int]
+    cwd: Required[str]
+    all_states: bool
+    overrides: Mapping[str, object] | None
+    skipped: Counter[str]
+
+
+def read_jobs(stream: BinaryIO, **how: Unpack[Reading]) -> Iterator[NewJob]:
+    """The jobs of a document, validated one by one as they are read.
+
+    Raises ``InvalidInput``; what was yielded before that must be thrown away.
+    """
+    checker = _Checker(how["now"], how["cwd"])
+    overrides = how.get("overrides")
+    left_out = () if how.get("all_states") else ("completed", "cancelled")
+    batch = _Batch(left_out, how.get("skipped", Counter()))
     held: list[NewJob] | None = None
     for place, number, suspect, value in _documents(stream):
         try:
@@ -115,26 +122,9 @@ def _was_printed(value: object) -> bool:
     return type(value) is dict and "state" in value
 
 
-def parse_jobs(
-    text: str,
-    *,
-    now: int,
-    cwd: str,
-    all_states: bool = False,
-    overrides: Mapping[str, object] | None = None,
-    skipped: Counter[str] | None = None,
-) -> list[NewJob]:
-    """The jobs of a document given as text. Bytes that were no UTF-8 may be surrogate-escaped."""
-    return list(
-        read_jobs(
-            io.BytesIO(text.encode("utf-8", "surrogatepass")),
-            now=now,
-            cwd=cwd,
-            all_states=all_states,
-            overrides=overrides,
-            skipped=skipped,
-        )
-    )
+def parse_jobs(text: str, **how: Unpack[Reading]) -> list[NewJob]:
+    """The jobs of a document given as text. Raises ``InvalidInput``."""
+    return list(read_jobs(io.BytesIO(text.encode("utf-8", "surrogatepass")), **how))
 
 
 def new_job(fields: Mapping[str, object], *, now: int, cwd: str) -> NewJob:
@@ -418,9 +408,9 @@ def _overridden(value: object, overrides: Mapping[str, object]) -> object:
 class _Batch:
     """What the jobs of one document mean to each other."""
 
-    def __init__(self, left_out: Sequence[str], skipped: Counter[str] | None) -> None:
+    def __init__(self, left_out: Sequence[str], skipped: Counter[str]) -> None:
         self._left_out = left_out
-        self._skipped = skipped if skipped is not None else Counter()
+        self._skipped = skipped
         self._completed: set[str] = set()
         self._ids: set[str] = set()
         self._dependent: dict[str, tuple[str, tuple[str, ...]]] = {}

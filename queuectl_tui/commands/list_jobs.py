@@ -1,0 +1,91 @@
+"""``list``: jobs, newest first."""
+
+from __future__ import annotations
+
+import click
+
+from queuectl_tui import streams
+from queuectl_tui.commands.options import (
+    State,
+    json_option,
+    label_option,
+    queue_option,
+    search_option,
+    show_env_option,
+)
+from queuectl_tui.output import job_to_json, print_json_array, print_table
+from queuectl_tui.session import current_queue
+from queuectl_tui.text import local_time
+from store import SORT_COLUMNS, Job, JobFilter, JobState, Order
+
+_ROWS = 100
+_NEWEST_FIRST = ("created", "updated", "finished")
+
+
+@click.command("list")
+@click.option("--state", "states", type=State(), multiple=True, help="May be repeated.")
+@queue_option
+@label_option
+@search_option
+@click.option("--sort", default="created", metavar="COLUMN", help=", ".join(SORT_COLUMNS) + ".")
+@click.option("--reverse", is_flag=True)
+@click.option("--limit", type=click.IntRange(0), metavar="N")
+@click.option("--offset", type=click.IntRange(0), default=0, metavar="N")
+@json_option
+@show_env_option
+def command(
+    *,
+    states: tuple[JobState, ...],
+    queue: str | None,
+    label: str | None,
+    search: str | None,
+    sort: str,
+    reverse: bool,
+    limit: int | None,
+    offset: int,
+    as_json: bool,
+    show_env: bool,
+) -> None:
+    """List jobs, newest first."""
+    store = current_queue()
+    wanted = JobFilter(states=frozenset(states), queue=queue, label=label, search=search)
+    order = _order(sort, reverse=reverse)
+    if as_json:
+        jobs = store.jobs(wanted, order, limit=limit, offset=offset)
+        print_json_array(job_to_json(job, show_env=show_env) for job in jobs)
+        return
+    jobs = store.jobs(wanted, order, limit=_ROWS if limit is None else limit, offset=offset)
+    print_jobs(jobs, now=store.now())
+    total = store.count(wanted)
+    if len(jobs) < total:
+        streams.narrate(f"{len(jobs)} of {total}")
+
+
+def print_jobs(jobs: list[Job], *, now: int) -> None:
+    print_table(
+        ("ID", "STATE", "QUEUE", "PRI", "TRY", "CREATED", "EXIT", "COMMAND"),
+        [
+            (
+                job.id,
+                job.state,
+                job.queue,
+                job.priority,
+                f"{job.attempts}/{job.max_retries + 1}",
+                local_time(job.created_at, now),
+                job.exit_code,
+                job.line,
+            )
+            for job in jobs
+        ],
+    )
+
+
+def _order(sort: str, *, reverse: bool) -> Order:
+    """Times begin with the latest, everything else with the least."""
+    column = sort.lower().replace("-", "_").removesuffix("_at").removesuffix("_code")
+    column = "run_at" if column == "run" else column
+    if column not in SORT_COLUMNS:
+        raise click.BadParameter(
+            f"no such column: {sort}; one of {', '.join(SORT_COLUMNS)}", param_hint="--sort"
+        )
+    return Order(column, reverse=reverse is not (column in _NEWEST_FIRST))

@@ -1,0 +1,64 @@
+"""Options and values that several commands share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from store import InvalidInput, JobState
+from store.jobspec import NAME_PATTERN, did_you_mean, parse_duration
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+show_env_option = click.option(
+    "--show-env", is_flag=True, help="Print the values of env, not a mask."
+)
+yes_option = click.option("--yes", "-y", is_flag=True, help="Don't ask.")
+all_option = click.option("--all", "everything", is_flag=True, help="All that match.")
+queue_option = click.option("--queue", metavar="NAME", help="Only jobs of this queue.")
+label_option = click.option("--label", metavar="TEXT", help="Only jobs with this label.")
+search_option = click.option(
+    "--search", metavar="TEXT", help="Only jobs with this text in id, command or label."
+)
+ids_argument = click.argument("ids", metavar="[ID]...", nargs=-1)
+
+
+class Duration(click.ParamType[float]):
+    """Seconds, or text such as ``90s``, ``10m``, ``1h30m``."""
+
+    name = "duration"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        try:
+            return parse_duration(value)
+        except InvalidInput as error:
+            self.fail(str(error), param, ctx)
+
+
+class Name(click.ParamType[str]):
+    """The name of a queue or a pool."""
+
+    name = "name"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if NAME_PATTERN.fullmatch(value) is None:
+            self.fail(f"not a name: {value!r}; letters, digits and ._:- only", param, ctx)
+        return str(value)
+
+
+class State(click.ParamType[JobState]):
+    """A state by either of its words, in any case."""
+
+    name = "state"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> JobState:
+        try:
+            return JobState.parse(value)
+        except ValueError:
+            words = [word for state in JobState for word in (state.value, state.label.lower())]
+            hint = did_you_mean(value, words) or f"; one of {', '.join(JobState)}"
+            self.fail(f"no such state: {value}{hint}", param, ctx)

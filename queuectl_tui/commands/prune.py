@@ -1,0 +1,49 @@
+"""``prune``: remove finished jobs by age and state."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from queuectl_tui import streams
+from queuectl_tui.commands.options import Duration, State, yes_option
+from queuectl_tui.confirm import confirm_bulk
+from queuectl_tui.session import current_queue
+from store import FINISHED, Job, JobFilter, JobState, Order
+
+if TYPE_CHECKING:
+    from store.queue import Queue
+
+
+@click.command("prune")
+@click.option("--older-than", type=Duration(), help="Only what ended at least this long ago.")
+@click.option("--state", "states", type=State(), multiple=True, help="May be repeated.")
+@click.option("--dry-run", is_flag=True, help="Print the ids of what would go.")
+@yes_option
+def command(
+    *, older_than: float | None, states: tuple[JobState, ...], dry_run: bool, yes: bool
+) -> None:
+    """Remove finished jobs, dead ones too, with their history and logs."""
+    if unfinished := [state.value for state in states if not state.finished]:
+        raise click.BadParameter(f"{unfinished[0]} jobs aren't finished", param_hint="--state")
+    queue = current_queue()
+    wanted = JobFilter(states=frozenset(states) or FINISHED)
+    before = None if older_than is None else queue.now() - round(older_than * 1000)
+    jobs = _ended(queue, wanted, before)
+    if dry_run:
+        for job in jobs:
+            streams.write(f"{job.id}\n")
+        return
+    if jobs:
+        question = f"Delete {len(jobs)} jobs with their logs?"
+        confirm_bulk(question, jobs, now=queue.now(), yes=yes)
+    removed = queue.delete_matching(wanted, finished_before=before)
+    streams.narrate(f"{removed} deleted")
+
+
+def _ended(queue: Queue, wanted: JobFilter, before: int | None) -> list[Job]:
+    jobs = queue.jobs(wanted, Order("finished"))
+    if before is None:
+        return jobs
+    return [job for job in jobs if job.finished_at is not None and job.finished_at < before]

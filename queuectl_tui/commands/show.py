@@ -1,0 +1,107 @@
+"""``show``: one job and its history."""
+
+from __future__ import annotations
+
+import click
+
+from queuectl_tui.commands.options import json_option, show_env_option
+from queuectl_tui.output import (
+    MASK,
+    attempt_to_json,
+    job_to_json,
+    print_fields,
+    print_json,
+    print_table,
+)
+from queuectl_tui.session import current_queue
+from queuectl_tui.streams import write
+from queuectl_tui.text import duration, local_time, size
+from store import Attempt, Job
+
+
+@click.command("show")
+@click.argument("job_id", metavar="ID")
+@json_option
+@show_env_option
+def command(job_id: str, as_json: bool, show_env: bool) -> None:
+    """Show one job with its history."""
+    queue = current_queue()
+    job, history = queue.job(job_id), queue.history(job_id)
+    if as_json:
+        shown = job_to_json(job, show_env=show_env)
+        print_json({**shown, "history": [attempt_to_json(attempt) for attempt in history]})
+        return
+    now = queue.now()
+    print_fields(_fields(job, now, show_env=show_env))
+    if history:
+        write("\n")
+        _print_history(history, now)
+
+
+def _fields(job: Job, now: int, *, show_env: bool) -> dict[str, object]:
+    fields: dict[str, object] = {
+        "id": job.id,
+        "state": job.state,
+        "command": job.line,
+        "queue": job.queue,
+        "priority": job.priority,
+        "label": job.label,
+        "attempts": f"{job.attempts} of {job.max_retries + 1}",
+        "run at": local_time(job.run_at, now),
+        "timeout": duration(job.timeout) if job.timeout else None,
+        "stop grace": None if job.stop_grace is None else duration(job.stop_grace),
+        "backoff base": job.backoff_base,
+        "cwd": job.cwd,
+        "env": " ".join(f"{name}={value if show_env else MASK}" for name, value in job.env.items())
+        or None,
+        "depends on": " ".join(job.depends_on) or None,
+        "unique key": job.unique_key,
+        "created": local_time(job.created_at, now),
+        "started": _local(job.started_at, now),
+        "finished": _local(job.finished_at, now),
+        "worker": job.worker,
+        "exit code": job.exit_code,
+        "signal": job.signal,
+        "last error": job.last_error,
+    }
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _print_history(history: list[Attempt], now: int) -> None:
+    print_table(
+        (
+            "ATTEMPT",
+            "STATE",
+            "STARTED",
+            "RAN",
+            "WORKER",
+            "EXIT",
+            "CPU",
+            "MEMORY",
+            "OUTPUT",
+            "ERROR",
+        ),
+        [
+            (
+                attempt.number,
+                attempt.state,
+                local_time(attempt.started_at, now),
+                duration(((attempt.finished_at or now) - attempt.started_at) / 1000),
+                attempt.worker,
+                _result(attempt),
+                None if attempt.cpu_seconds is None else duration(attempt.cpu_seconds),
+                None if attempt.max_rss_bytes is None else size(attempt.max_rss_bytes),
+                size((attempt.stdout_bytes or 0) + (attempt.stderr_bytes or 0)),
+                attempt.error,
+            )
+            for attempt in history
+        ],
+    )
+
+
+def _result(attempt: Attempt) -> str | int | None:
+    return f"signal {attempt.signal}" if attempt.signal is not None else attempt.exit_code
+
+
+def _local(ms: int | None, now: int) -> str | None:
+    return None if ms is None else local_time(ms, now)

@@ -1,0 +1,243 @@
+"""What headless commands print: JSON for programs, tables for people."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+
+from queuectl_tui.streams import write, write_bytes
+from queuectl_tui.text import escape, fit, timestamp, width
+from store import Attempt, Job, JobState, Status, Worker, WorkerState
+from store.jobs import AttemptState
+
+MASK = "***"
+
+# -- JSON
+
+
+def print_json(value: object) -> None:
+    """One document, indented."""
+    write_bytes(f"{_encoded(value, indent=2)}\n".encode())
+
+
+def print_json_line(value: object) -> None:
+    """One document on one line, for streams of them."""
+    write_bytes(f"{_encoded(value)}\n".encode())
+
+
+def print_json_array(values: Iterable[object]) -> None:
+    """An array, one element a line, however many there are."""
+    opening = "["
+    for value in values:
+        write_bytes(f"{opening}\n{_encoded(value)}".encode())
+        opening = ","
+    write_bytes(b"[]\n" if opening == "[" else b"\n]\n")
+
+
+def json_text(text: str) -> str:
+    """``text`` as it stands between the quotes of a JSON string."""
+    return _encoded(text)[1:-1]
+
+
+def _encoded(value: object, indent: int | None = None) -> str:
+    text = json.dumps(value, ensure_ascii=False, indent=indent)
+    return _UNSAFE_IN_JSON.sub(lambda match: f"\\u{ord(match.group()):04x}", text)
+
+
+# DEL and the C1 controls act on terminals; lone surrogates have no UTF-8
+_UNSAFE_IN_JSON = re.compile("[\x7f-\x9f\ud800-\udfff]")
+
+
+def job_to_json(job: Job, *, show_env: bool = False) -> dict[str, object]:
+    return {
+        "id": job.id,
+        "command": job.command,
+        "argv": None if job.argv is None else list(job.argv),
+        "state": job.state.value,
+        "queue": job.queue,
+        "priority": job.priority,
+        "label": job.label,
+        "attempts": job.attempts,
+        "max_retries": job.max_retries,
+        "timeout": _number(job.timeout),
+        "stop_grace": _number(job.stop_grace),
+        "run_at": timestamp(job.run_at),
+        "cwd": job.cwd,
+        "env": dict(job.env) if show_env else dict.fromkeys(job.env, MASK),
+        "depends_on": list(job.depends_on),
+        "unique_key": job.unique_key,
+        "backoff_base": _number(job.backoff_base),
+        "created_at": timestamp(job.created_at),
+        "updated_at": timestamp(job.updated_at),
+        "started_at": _time(job.started_at),
+        "finished_at": _time(job.finished_at),
+        "exit_code": job.exit_code,
+        "signal": job.signal,
+        "last_error": job.last_error,
+        "worker": job.worker,
+    }
+
+
+def attempt_to_json(attempt: Attempt) -> dict[str, object]:
+    return {
+        "attempt": attempt.number,
+        "state": attempt.state.value,
+        "started_at": timestamp(attempt.started_at),
+        "finished_at": _time(attempt.finished_at),
+        "worker": attempt.worker,
+        "exit_code": attempt.exit_code,
+        "signal": attempt.signal,
+        "error": attempt.error,
+        "cpu_seconds": _number(attempt.cpu_seconds),
+        "max_rss_bytes": attempt.max_rss_bytes,
+        "stdout_bytes": attempt.stdout_bytes,
+        "stderr_bytes": attempt.stderr_bytes,
+    }
+
+
+def worker_to_json(worker: Worker) -> dict[str, object]:
+    return {
+        "id": worker.id,
+        "kind": worker.kind.value,
+        "pool": worker.pool,
+        "pid": worker.pid,
+        "host": worker.host,
+        "state": worker.state.value,
+        "job": worker.job,
+        "attempt": worker.attempt,
+        "done": worker.done,
+        "failed": worker.failed,
+        "started_at": timestamp(worker.started_at),
+        "heartbeat_age": _number(worker.heartbeat_age),
+        "cpu_percent": _number(worker.cpu_percent),
+        "rss_bytes": worker.rss_bytes,
+        "queues": list(worker.queues),
+    }
+
+
+def status_to_json(status: Status) -> dict[str, object]:
+    return {
+        "counts": {state.value: status.counts.get(state, 0) for state in JobState},
+        "workers": {
+            "up": status.workers_up,
+            "busy": status.workers_busy,
+            "stale": status.workers_stale,
+        },
+        "queues": [
+            {
+                "name": queue.name,
+                "paused": queue.paused,
+                "max_running": queue.max_running,
+                "pending": queue.pending,
+                "processing": queue.processing,
+            }
+            for queue in status.queues
+        ],
+        "oldest_pending_seconds": _number(status.oldest_pending_seconds),
+        "completed_per_minute": _number(status.completed_per_minute),
+    }
+
+
+def _number(value: float | None) -> float | None:
+    """A whole number without its ``.0``."""
+    return int(value) if value is not None and value == int(value) else value
+
+
+def _time(ms: int | None) -> str | None:
+    return None if ms is None else timestamp(ms)
+
+
+# -- Tables
+
+_GAP = "  "
+_NARROWEST = 6
+_COLOURS = {
+    **dict.fromkeys(("RUNNING", "BUSY"), "36"),
+    **dict.fromkeys(("DONE", "COMPLETED"), "32"),
+    **dict.fromkeys(("RETRYING", "DRAINING"), "33"),
+    **dict.fromkeys(("DEAD", "FAILED", "TIMED OUT", "LOST", "STALE"), "31"),
+    **dict.fromkeys(("BLOCKED", "CANCELLED"), "2"),
+}
+_BOLD = "1"
+_STATES = JobState | AttemptState | WorkerState
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """A table with a heading, as wide as the terminal at most; the last column is cut first.
+
+    Numbers stand right, ``None`` is a dash, states have their colour. Cells needn't be escaped.
+    """
+    cells = [list(row) for row in rows]
+    texts = [[_shown(cell) for cell in row] for row in cells]
+    widths = _fitted(
+        [max(map(width, column)) for column in zip(columns, *texts, strict=True)], line_width()
+    )
+    right = [any(map(_is_number, column)) for column in zip(columns, *cells, strict=True)]
+    coloured = has_colour()
+    write(_line(columns, widths, right, [_BOLD if coloured else ""] * len(columns)))
+    for row, text in zip(cells, texts, strict=True):
+        write(_line(text, widths, right, [_colour(cell) if coloured else "" for cell in row]))
+
+
+def print_fields(fields: Mapping[str, object]) -> None:
+    """Names and values, one pair a line; long values are not cut."""
+    longest = max(map(len, fields))
+    for name, value in fields.items():
+        write(f"{name:<{longest}}{_GAP}{_shown(value)}\n")
+
+
+def has_colour() -> bool:
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+
+
+def line_width() -> int:
+    """The terminal's width; a pipe has none, unless COLUMNS says so."""
+    if sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdecimal():
+        return shutil.get_terminal_size().columns
+    return sys.maxsize
+
+
+def _shown(cell: object) -> str:
+    if cell is None:
+        return "-"
+    if isinstance(cell, JobState):
+        return cell.label
+    if isinstance(cell, _STATES):
+        return cell.value.upper().replace("_", " ")
+    return escape(str(cell))
+
+
+def _is_number(cell: object) -> bool:
+    return isinstance(cell, int | float)
+
+
+def _colour(cell: object) -> str:
+    return _COLOURS.get(_shown(cell), "") if isinstance(cell, _STATES) else ""
+
+
+def _fitted(widths: list[int], room: int) -> list[int]:
+    """Take from the last column while it is wide, then from the widest."""
+    excess = sum(widths) + len(_GAP) * (len(widths) - 1) - room
+    for _ in range(excess):
+        at = len(widths) - 1 if widths[-1] > 2 * _NARROWEST else widths.index(max(widths))
+        if widths[at] <= _NARROWEST:
+            break
+        widths[at] -= 1
+    return widths
+
+
+def _line(
+    cells: Sequence[str], widths: Sequence[int], right: Sequence[bool], colours: Sequence[str]
+) -> str:
+    parts = []
+    for cell, room, to_the_right, colour in zip(cells, widths, right, colours, strict=True):
+        text = fit(cell, room)
+        padding = " " * (room - width(text))
+        if colour:
+            text = f"\x1b[{colour}m{text}\x1b[0m"
+        parts.append(padding + text if to_the_right else text + padding)
+    return _GAP.join(parts).rstrip() + "\n"

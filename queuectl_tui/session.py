@@ -1,0 +1,42 @@
+"""Which store a command works on."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from store.queue import Queue
+
+
+@dataclass
+class Session:
+    """What the root of the command line knows: ``db`` is the address given with ``--db``."""
+
+    db: str | None = None
+
+    @property
+    def url(self) -> str:
+        return self.db or os.environ.get("QUEUECTL_DB") or _default_path()
+
+    @cached_property
+    def queue(self) -> Queue:
+        from store import open_store
+
+        return open_store(self.url)
+
+
+def current_queue() -> Queue:
+    """The store that this command line names, opened at the first call."""
+    return click.get_current_context().ensure_object(Session).queue
+
+
+def _default_path() -> str:
+    from platformdirs import user_data_dir
+
+    return str(Path(user_data_dir("queuectl-tui")) / "queue.db")

@@ -1,0 +1,78 @@
+"""The three standard streams: stdout is data, stderr is narration.
+
+A reader that went away ends the command in silence; narration that can't be written is dropped.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from click.exceptions import Exit
+
+
+def ensure() -> None:
+    """Open what is closed: descriptor 1 would be given to the next file opened, the store say."""
+    for number, mode in ((0, os.O_RDONLY), (1, os.O_WRONLY), (2, os.O_WRONLY)):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, mode)
+    sys.stdin = sys.stdin or open(0, closefd=False)  # noqa: SIM115
+    sys.stdout = sys.stdout or open(1, "w", closefd=False)  # noqa: SIM115
+    sys.stderr = sys.stderr or open(2, "w", closefd=False)  # noqa: SIM115
+
+
+def write(text: str) -> None:
+    """Data for people: what their terminal can't encode becomes a question mark."""
+    write_bytes(text.encode(sys.stdout.encoding or "utf-8", "replace"))
+
+
+def write_bytes(data: bytes) -> None:
+    """Data as it is; ``flush`` sends it on its way."""
+    with _unless_closed():
+        sys.stdout.buffer.write(data)
+
+
+def flush() -> None:
+    with _unless_closed():
+        sys.stdout.flush()
+
+
+def narrate(text: str) -> None:
+    """One line about what goes on, escaped."""
+    from queuectl_tui.text import escape
+
+    narrate_raw(f"{escape(text)}\n".encode(sys.stderr.encoding or "utf-8", "replace"))
+
+
+def narrate_raw(data: bytes) -> None:
+    """Bytes for stderr, after what was written to stdout before."""
+    flush()
+    with suppress(OSError):
+        sys.stderr.buffer.write(data)
+        sys.stderr.buffer.flush()
+
+
+def leave_closed_pipe() -> None:
+    """Send what is left in stdout's buffer nowhere, so that nothing complains at exit."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    with suppress(OSError, ValueError):
+        os.dup2(null, sys.stdout.fileno())
+    os.close(null)
+
+
+@contextmanager
+def _unless_closed() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        leave_closed_pipe()
+        raise Exit(0) from None
+
+
+def has_terminal() -> bool:
+    """Whether a person sits there who can be asked."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
