@@ -14,7 +14,7 @@ from textual.widgets import Input
 from queuectl_tui.widgets.filter_terms import Terms, parse_terms
 from queuectl_tui.widgets.one_line import OneLine, Piece
 
-_HELP = "words, state: queue: exit:   ⏎ keep  esc clear"
+_HELP = "state: queue: exit: · esc clears"
 
 
 class FilterBar(Horizontal):
@@ -45,7 +45,9 @@ class FilterBar(Horizontal):
 
     def compose(self) -> ComposeResult:
         yield OneLine(classes="filter-sign")
-        yield Input(compact=True, select_on_focus=False)
+        box = Input(compact=True, select_on_focus=False)
+        box.cursor_blink = False
+        yield box
         yield OneLine(classes="filter-note")
 
     def on_mount(self) -> None:

@@ -44,7 +44,9 @@ class FormField(Horizontal):
 
     def compose(self) -> ComposeResult:
         yield OneLine(classes="form-label")
-        yield Input(self._value, compact=True, select_on_focus=False)
+        box = Input(self._value, compact=True, select_on_focus=False)
+        box.cursor_blink = False
+        yield box
         yield OneLine(classes="form-mark")
 
     def on_mount(self) -> None:
