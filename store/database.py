@@ -120,6 +120,10 @@ class Database:
             finally:
                 os.close(fd)
 
+    def free_space(self) -> int:
+        """Bytes left where the store is."""
+        return _free_space(self.path)
+
     def checkpoint(self) -> None:
         """Move the write-ahead log into the database as far as readers allow, without waiting."""
         connection = self.connection()

@@ -184,6 +184,7 @@ class Lease:
 
     ``attempt_id`` fences: only its holder may end the attempt. ``env`` is what the job adds to
     the worker's own environment: captured variables, then the job's, without ``QUEUECTL_*``.
+    ``output_limit`` is in bytes for each stream, 0 for none.
     """
 
     attempt_id: int
@@ -199,6 +200,7 @@ class Lease:
     stop_grace: float
     shell: tuple[str, ...]
     max_retries: int
+    output_limit: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,6 +61,8 @@ class OutputView(Protocol):
 
     def size(self) -> int: ...
 
+    def gap(self) -> tuple[int, int] | None: ...
+
     def read(self, offset: int, length: int) -> bytes: ...
 
 
@@ -100,6 +102,12 @@ class StoredOutput:
         kept = self._folders.kept(self._attempt_id, self._stream)
         return _from_file(kept, lambda fd: os.fstat(fd).st_size) or 0
 
+    def gap(self) -> tuple[int, int] | None:
+        """Where output was dropped for its volume: from, to. It reads as zeros, and may grow."""
+        if self._recorded.data is not None:
+            return None
+        return self._live(_hole)
+
     def read(self, offset: int, length: int) -> bytes:
         """Up to ``length`` bytes from ``offset``; ``b""`` at or past the end."""
         if self.live:
@@ -118,6 +126,17 @@ class StoredOutput:
         if value is None:
             value = _from_file(self._folders.kept(self._attempt_id, self._stream), read)
         return value
+
+
+def _hole(fd: int) -> tuple[int, int] | None:
+    size = os.fstat(fd).st_size
+    begin = os.lseek(fd, 0, os.SEEK_HOLE) if size else 0
+    if begin >= size:
+        return None
+    try:
+        return begin, os.lseek(fd, begin, os.SEEK_DATA)
+    except OSError:  # nothing was written after it yet
+        return begin, size
 
 
 def _from_file(path: Path, read: Callable[[int], Read]) -> Read | None:

@@ -261,7 +261,7 @@ class Queue:
 
     def claim(self, worker: str, queues: Sequence[str] = ()) -> Lease | None:
         """Take the best ready job for ``worker``, from ``queues`` only if any are named."""
-        if not self._is_anything_claimable(queues):
+        if not self._is_anything_claimable(queues) or self.is_disk_low():
             return None
         with self._change(ring=False) as connection:
             lease = self._claim(connection, worker, queues)
@@ -284,7 +284,7 @@ class Queue:
         with self._change(ring=False) as connection:
             unblocked = self._finish(connection, lease, outcome)
             following = None
-            if claim_for is not None and outcome.tree_empty:
+            if claim_for is not None and outcome.tree_empty and not self.is_disk_low():
                 following = self._claim(connection, claim_for, queues)
         if unblocked:
             self.ring()
@@ -310,6 +310,10 @@ class Queue:
                 " exit_code = ?, signal = ?, updated_at = ? WHERE seq = ?",
                 (now, now, outcome.exit_code, outcome.signal, now, lease.job_seq),
             )
+
+    def is_disk_low(self) -> bool:
+        """Whether less than ``min_free_space`` is left: then nothing new is started."""
+        return self._database.free_space() < int(self.settings.values()["min_free_space"])
 
     def settle(self, lease: Lease, outputs: Mapping[Stream, Output]) -> None:
         """The attempt's processes are all gone: its output is final, its job may be run again."""
@@ -555,6 +559,7 @@ class Queue:
             stop_grace=float(values["stop_grace"]) if grace is None else grace,
             shell=tuple(shlex.split(str(values["shell"]))),
             max_retries=retries,
+            output_limit=int(values["output_limit"]),
         )
 
     def _leases(self, worker: str, column: str, index: str) -> list[Lease]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 
@@ -31,6 +31,7 @@ class Settings:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._parsed: tuple[dict[str, str], dict[str, Value]] = ({}, _parse({}))
 
     def get(self, name: str) -> str:
         """The setting as text, as ``set`` takes it. Raises ``InvalidInput`` for an unknown name."""
@@ -63,20 +64,26 @@ class Settings:
             (setting, stored.get(setting.name, setting.default)) for setting in SETTINGS.values()
         ]
 
-    def values(self) -> dict[str, Value]:
+    def values(self) -> Mapping[str, Value]:
         """Every setting, parsed; the default where this version can't read the stored text."""
         stored = self._stored()
-        values: dict[str, Value] = {}
-        for name, setting in SETTINGS.items():
-            try:
-                values[name] = setting.parse(stored.get(name, setting.default))
-            except InvalidInput:
-                values[name] = setting.parse(setting.default)
-        return values
+        if stored != self._parsed[0]:
+            self._parsed = (stored, _parse(stored))
+        return self._parsed[1]
 
     def _stored(self) -> dict[str, str]:
         rows = self._database.connection().execute("SELECT name, value FROM setting").fetchall()
         return dict(rows)
+
+
+def _parse(stored: Mapping[str, str]) -> dict[str, Value]:
+    values: dict[str, Value] = {}
+    for name, setting in SETTINGS.items():
+        try:
+            values[name] = setting.parse(stored.get(name, setting.default))
+        except InvalidInput:
+            values[name] = setting.parse(setting.default)
+    return values
 
 
 def lookup(name: str) -> Setting:
@@ -116,6 +123,20 @@ def _duration(text: str) -> float:
     return parse_duration(text)
 
 
+def _size(text: str) -> int:
+    match = re.fullmatch(r"([0-9]{1,15})(?:\.0*)? ?([KMGT]?)(?:i?B)?", text.strip(), re.IGNORECASE)
+    if match is None:
+        raise InvalidInput(f"must be a size such as 512K, 64 MiB or 2G, not {text[:60]!r}")
+    return int(match[1]) << 10 * " KMGT".index(match[2].upper() or " ")
+
+
+def _output_limit(text: str) -> int:
+    size = _size(text)
+    if 0 < size < 8192:
+        raise InvalidInput(f"must be 0 or at least 8 KiB, not {text[:60]!r}")
+    return size
+
+
 def _shell(text: str) -> str:
     try:
         words = shlex.split(text)
@@ -152,6 +173,14 @@ SETTINGS: dict[str, Setting] = {
         Setting("default_timeout", "0", "longest run of one attempt; 0 is no limit", _duration),
         Setting("stop_grace", "10s", "time between SIGTERM and SIGKILL", _duration),
         Setting("shell", "/bin/sh -c", "what runs a command line", _shell),
+        Setting(
+            "output_limit",
+            "64 MiB",
+            "kept of each attempt's output and stream: head and tail; 0 is no limit",
+            _output_limit,
+        ),
+        Setting("min_free_space", "64 MiB", "below it nothing new is started", _size),
+        Setting("stall_timeout", "0", "a worker silent for longer is ended; 0 is never", _duration),
         Setting("keep_completed", "30d", "how long done and cancelled jobs are kept", _duration),
         Setting("keep_dead", "90d", "how long dead jobs are kept", _duration),
         Setting(

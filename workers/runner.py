@@ -18,10 +18,12 @@ from enum import Enum
 from pathlib import Path
 
 from store import AttemptState, Lease, Outcome, Output, Stream
-from store.output import SMALL, Folders
+from store.output import Folders
 from workers import processes
+from workers.scratch import Scratch
 
 _KILL_AGAIN_AFTER = 0.1
+_LOOK_AFTER, _LOOK_OFTEN, _LOOK_SELDOM = 0.05, 0.02, 1.0  # seconds between looks at output
 _SAMPLE_AFTER = 0.02  # seconds; before, a command has hardly become itself
 _ERROR_BYTES = 4096
 _LONGEST_ERROR = 1000
@@ -36,66 +38,6 @@ class Stop(Enum):
     RELEASE = "release"
 
 
-class Scratch:
-    """The two files a worker's commands write to, used again and again.
-
-    Making a file costs as much as starting a process, so a small output is copied out and the file
-    truncated; a large one, or one that somebody may still hold, is renamed and a new file made.
-    """
-
-    def __init__(self, folders: Folders, worker: str) -> None:
-        self._folders = folders
-        self._worker = worker
-        self._fds = {stream: self._open(stream) for stream in Stream}
-        self._used: list[Stream] = []
-
-    def fd(self, stream: Stream) -> int:
-        return self._fds[stream]
-
-    def collect(self, attempt_id: int, *, held: bool) -> dict[Stream, Output]:
-        """What the attempt printed. ``held``: a process may still write, so move the files away."""
-        return {stream: self._collect(stream, attempt_id, held) for stream in Stream}
-
-    def clean(self) -> None:
-        """Ready for the next attempt; call it once the outcome is stored."""
-        for stream in self._used:
-            os.ftruncate(self._fds[stream], 0)
-        self._used.clear()
-
-    def close(self) -> None:
-        for stream, fd in self._fds.items():
-            os.close(fd)
-            self._folders.scratch(self._worker, stream).unlink(missing_ok=True)
-
-    def _collect(self, stream: Stream, attempt_id: int, held: bool) -> Output:
-        fd = self._fds[stream]
-        size = os.fstat(fd).st_size
-        if not held and size <= SMALL:
-            if size:
-                self._used.append(stream)
-            return Output(size, os.pread(fd, size, 0) if size else b"")
-        path = self._folders.scratch(self._worker, stream)
-        path.rename(self._folders.kept(attempt_id, stream))
-        os.close(fd)
-        self._fds[stream] = self._open(stream)
-        return Output(size)
-
-    def _open(self, stream: Stream) -> int:
-        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
-        return os.open(self._folders.scratch(self._worker, stream), flags, 0o600)
-
-
-def settled_output(folders: Folders, attempt_id: int) -> dict[Stream, Output]:
-    """What was moved away while still held, now that nobody writes: small streams come back."""
-    outputs = {}
-    for stream in Stream:
-        path = folders.kept(attempt_id, stream)
-        size = path.stat().st_size if path.exists() else 0
-        small = size <= SMALL
-        outputs[stream] = Output(size, (path.read_bytes() if size else b"") if small else None)
-    return outputs
-
-
 class Execution:
     """One attempt's command and every process it leaves.
 
@@ -103,9 +45,20 @@ class Execution:
     the attempt is left.
     """
 
-    def __init__(self, lease: Lease, *, family: Callable[[Lease], list[int]], now: float) -> None:
+    def __init__(
+        self,
+        lease: Lease,
+        scratch: Scratch,
+        *,
+        family: Callable[[Lease], list[int]],
+        now: float,
+    ) -> None:
         """``family`` lists the live processes of the attempt; ``now`` is monotonic seconds."""
         self.lease = lease
+        self._scratch = scratch
+        self._look_at = now + _LOOK_AFTER
+        self._look_every = _LOOK_AFTER
+        self._printed = 0
         self.leader: int | None = None
         self.ended = False
         self.over = False
@@ -121,10 +74,10 @@ class Execution:
         self._max_rss = 0
         self._own_peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _RSS_UNIT
 
-    def start(self, scratch: Scratch, environ: Mapping[str, str]) -> None:
+    def start(self, environ: Mapping[str, str]) -> None:
         """Run the command as leader of a session of its own. A start that fails is an outcome."""
         try:
-            self.leader = self._spawn(scratch, environ)
+            self.leader = self._spawn(environ)
         except OSError as error:
             self._failure = _start_failure(self.lease, error)
             self.ended = self.over = True
@@ -147,7 +100,10 @@ class Execution:
         """When ``advance`` has something to do even if nothing happens (monotonic seconds)."""
         if self.over:
             return None
-        return self._timeout_at if self._kill_at is None else self._kill_at
+        due = self._timeout_at if self._kill_at is None else self._kill_at
+        if self.ended or not self.lease.output_limit:
+            return due
+        return self._look_at if due is None else min(due, self._look_at)
 
     def stop(self, why: Stop, now: float) -> None:
         """Ask the whole tree to end; after the grace it is killed."""
@@ -176,8 +132,8 @@ class Execution:
         """Do what is due. ``empty``: no process of the attempt is left."""
         if self.over:
             return
-        if self.leader is not None and not self.ended and now - self._started > _SAMPLE_AFTER:
-            self._max_rss = max(self._max_rss, processes.peak_rss(self.leader))
+        if self.leader is not None and not self.ended:
+            self._look(self.leader, now)
         if self.ended and empty:
             self.over = True
         elif self._kill_at is not None:
@@ -221,7 +177,7 @@ class Execution:
             tree_empty=self.over,
         )
 
-    def _spawn(self, scratch: Scratch, environ: Mapping[str, str]) -> int:
+    def _spawn(self, environ: Mapping[str, str]) -> int:
         lease = self.lease
         if not Path(lease.cwd).is_dir():
             raise NotADirectoryError(errno.ENOTDIR, "working folder is missing", lease.cwd)
@@ -231,12 +187,23 @@ class Execution:
             cwd=lease.cwd,
             env=environ,
             stdin=subprocess.DEVNULL,
-            stdout=scratch.fd(Stream.STDOUT),
-            stderr=scratch.fd(Stream.STDERR),
+            stdout=self._scratch.fd(Stream.STDOUT),
+            stderr=self._scratch.fd(Stream.STDERR),
             start_new_session=True,
         )
         process.returncode = 0  # it is reaped here, not by subprocess
         return process.pid
+
+    def _look(self, leader: int, now: float) -> None:
+        """Sample memory, bound the output: the faster it grows, the sooner the next look."""
+        if now - self._started > _SAMPLE_AFTER:
+            self._max_rss = max(self._max_rss, processes.peak_rss(leader))
+        limit = self.lease.output_limit
+        if limit and now >= self._look_at:
+            before, self._printed = self._printed, self._scratch.trim(limit)
+            fast = self._printed - before > limit // 8
+            self._look_every = _LOOK_OFTEN if fast else min(2 * self._look_every, _LOOK_SELDOM)
+            self._look_at = now + self._look_every
 
     def _terminate(self, now: float) -> None:
         self._kill_at = now + self.lease.stop_grace

@@ -17,7 +17,8 @@ from dataclasses import dataclass, field
 from store import Lease, LeaseLost, Orders, QueueError, Worker, WorkerKind
 from store.queue import Queue
 from workers import journal, processes
-from workers.runner import Execution, Scratch, Stop, settled_output
+from workers.runner import Execution, Stop
+from workers.scratch import Scratch, settled_output
 from workers.wakeup import Wakeup
 from workers.worker import HEARTBEAT_EVERY, Order
 
@@ -180,9 +181,10 @@ class Supervisor:
         """A dead worker's attempts are ours now; when it had none, it is forgotten."""
         held = self._queue.held(worker)
         for lease in (*self._queue.leases(worker), *held):
+            scratch = Scratch(self._queue.folders, worker)
             adopted = Adopted(
-                Execution(lease, family=self._family, now=time.monotonic()),
-                Scratch(self._queue.folders, worker),
+                Execution(lease, scratch, family=self._family, now=time.monotonic()),
+                scratch,
                 worker,
                 recorded=lease in held,
                 held=lease in held,
@@ -240,7 +242,7 @@ class Supervisor:
     def _record(self, adopted: Adopted) -> None:
         execution, lease = adopted.execution, adopted.execution.lease
         adopted.held = not execution.over
-        outputs = adopted.scratch.collect(lease.attempt_id, held=adopted.held)
+        outputs = adopted.scratch.collect(lease, held=adopted.held)
         outcome = execution.outcome(outputs, self._queue.folders)
         with suppress(LeaseLost):
             if execution.released:
@@ -253,7 +255,7 @@ class Supervisor:
     def _part_with(self, adopted: Adopted) -> None:
         lease = adopted.execution.lease
         if adopted.held:
-            self._queue.settle(lease, settled_output(self._queue.folders, lease.attempt_id))
+            self._queue.settle(lease, settled_output(self._queue.folders, lease))
         self._adopted.remove(adopted)
         adopted.scratch.close()
         self._forget_if_clear(adopted.worker)

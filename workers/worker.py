@@ -19,7 +19,8 @@ from store import AttemptState, Lease, LeaseLost, Outcome, QueueError
 from store.queue import Queue
 from workers import processes
 from workers.journal import Journal
-from workers.runner import Execution, Scratch, Stop, settled_output
+from workers.runner import Execution, Stop
+from workers.scratch import Scratch, settled_output
 from workers.wakeup import Wakeup
 
 HEARTBEAT_EVERY = 5.0
@@ -88,8 +89,8 @@ class Worker:
     def run_once(self, lease: Lease) -> Lease | None:
         """Run one attempt to its end; the next lease, if one was claimed on the way."""
         self._tell(f"{lease.job_id} started, attempt {lease.number}")
-        execution = Execution(lease, family=self._family, now=time.monotonic())
-        execution.start(self._scratch, self._environment(lease))
+        execution = Execution(lease, self._scratch, family=self._family, now=time.monotonic())
+        execution.start(self._environment(lease))
         if execution.leader is not None:
             self._journal.started(lease.attempt_id, execution.leader)
         following, recorded, held = None, False, False
@@ -158,7 +159,7 @@ class Worker:
     def _record(self, execution: Execution) -> Lease | None:
         """Store how the attempt ended, for as long as it takes; maybe claim the next job in it."""
         lease = execution.lease
-        outputs = self._scratch.collect(lease.attempt_id, held=not execution.over)
+        outputs = self._scratch.collect(lease, held=not execution.over)
         outcome = execution.outcome(outputs, self._queue.folders)
         self._tell(f"{lease.job_id} {_summary(outcome)}")
         if execution.released:
@@ -177,7 +178,7 @@ class Worker:
         return following
 
     def _settle(self, lease: Lease) -> None:
-        outputs = settled_output(self._queue.folders, lease.attempt_id)
+        outputs = settled_output(self._queue.folders, lease)
         self._store(lambda: self._queue.settle(lease, outputs))
 
     def _store(self, action: Callable[[], Result]) -> Result | None:
