@@ -99,6 +99,7 @@ def open_store(
     create: bool = True,
     durable: bool = True,
     patience: float = 10.0,
+    check: bool = False,
     clock: Callable[[], int] | None = None,
     random: Random | None = None,
 ) -> Queue:
@@ -106,13 +107,16 @@ def open_store(
 
     ``create`` makes it when it isn't there. ``durable`` commits wait for the disk; workers, whose
     lost bookkeeping only repeats work, go without. A writer waits ``patience`` seconds for others.
-    ``clock`` gives UTC milliseconds. Raises
+    ``check`` looks at every page first. ``clock`` gives UTC milliseconds. Raises
     ``StoreUnusable``, ``StoreFull`` or ``StoreBusy``; a file that isn't a store is never touched.
     """
-    from store.database import Database, parse_url
+    from store.database import Database, check_integrity, parse_url
     from store.queue import Queue
 
-    database = Database(parse_url(url), create=create, durable=durable, patience=patience)
+    path = parse_url(url)
+    if check and path.exists():
+        check_integrity(path)
+    database = Database(path, create=create, durable=durable, patience=patience)
     return Queue(database, clock=clock or system_clock, random=random or Random())
 
 

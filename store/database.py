@@ -25,6 +25,9 @@ APPLICATION_ID = 0x51435455  # "QCTU"
 MINIMUM_SQLITE = (3, 37, 0)  # STRICT tables; RETURNING is older
 _MAGIC = b"SQLite format 3\x00"
 _BUSY_MS = 200
+_MOUNTINFO = Path("/proc/self/mountinfo")
+_NETWORK = frozenset({"9p", "afs", "beegfs", "ceph", "cifs", "glusterfs", "lustre", "smbfs"})
+_NETWORK_PREFIXES = ("nfs", "smb", "fuse.sshfs", "fuse.s3", "fuse.gluster", "fuse.rclone")
 _SUBFOLDERS = ("bells", "locks", "output", "scratch")
 
 
@@ -43,6 +46,7 @@ class Database:
         if sqlite3.sqlite_version_info < MINIMUM_SQLITE:
             raise StoreUnusable(f"SQLite {sqlite3.sqlite_version} is too old: 3.37 or newer needed")
         _prepare_folder(path.parent, create=create)
+        _refuse_network_file_system(path.parent)
         _check_file(path, create=create)
         self._peewee = peewee.SqliteDatabase(
             str(path),
@@ -123,6 +127,26 @@ class Database:
     def free_space(self) -> int:
         """Bytes left where the store is."""
         return _free_space(self.path)
+
+    def backup(self, target: Path) -> None:
+        """Copy everything into the new file ``target`` while others read and write."""
+        try:
+            os.close(os.open(target, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        except FileExistsError:
+            raise QueueError(f"{target} exists already; name a new file") from None
+        except OSError as error:
+            raise QueueError(f"cannot create {target}: {error.strerror}") from error
+        try:
+            with translated(target):
+                copy = sqlite3.connect(target, isolation_level=None)
+                self.connection().backup(copy)
+                copy.execute("PRAGMA journal_mode = DELETE")
+                copy.execute("UPDATE meta SET value = lower(hex(randomblob(8)))")
+                copy.execute("DELETE FROM worker")
+                copy.close()
+        except BaseException:
+            target.unlink(missing_ok=True)
+            raise
 
     def checkpoint(self) -> None:
         """Move the write-ahead log into the database as far as readers allow, without waiting."""
@@ -242,10 +266,7 @@ def _explain(error: Exception, path: Path) -> QueueError:
     if code == sqlite3.SQLITE_FULL or (code == sqlite3.SQLITE_IOERR and _free_space(path) < 65536):
         return _full(path)
     if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-        return StoreUnusable(
-            f"{path} is damaged or no database ({text}); it was not touched. Restore a backup, or "
-            "recover what is left with: sqlite3 FILE .recover"
-        )
+        return _damaged(path, text)
     if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_CANTOPEN):
         return StoreUnusable(f"{path} cannot be opened for writing ({text})")
     return StoreUnusable(f"{path}: {text}")
@@ -318,6 +339,50 @@ def _make_private_folders(folder: Path) -> None:
     _make_private_folders(folder.parent)
     with contextlib.suppress(FileExistsError):
         os.mkdir(folder, 0o700)
+
+
+def file_system(folder: Path, mountinfo: Path = _MOUNTINFO) -> str | None:
+    """The type of the file system that ``folder`` is on, where the system tells (Linux)."""
+    device = os.stat(folder).st_dev
+    wanted = f"{os.major(device)}:{os.minor(device)}"
+    with contextlib.suppress(OSError):
+        for line in mountinfo.read_text(errors="replace").splitlines():
+            mount, _, kind = line.partition(" - ")
+            if mount.split()[2] == wanted:
+                return kind.split()[0]
+    return None
+
+
+def is_network(kind: str | None) -> bool:
+    return kind is not None and (kind in _NETWORK or kind.startswith(_NETWORK_PREFIXES))
+
+
+def check_integrity(path: Path) -> None:
+    """Look at every page without changing one. Raises ``StoreUnusable`` when one is damaged."""
+    with translated(path):
+        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+        try:
+            first = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+        finally:
+            connection.close()
+    if first != "ok":
+        raise _damaged(path, first.replace("\n", " "))
+
+
+def _damaged(path: Path, how: str) -> StoreUnusable:
+    return StoreUnusable(
+        f"{path} is damaged or no database ({how}); it was not touched. Restore a backup, or save "
+        "what is left into a new file with: sqlite3 OLD .recover | sqlite3 NEW"
+    )
+
+
+def _refuse_network_file_system(folder: Path) -> None:
+    kind = file_system(folder)
+    if is_network(kind):
+        raise StoreUnusable(
+            f"{folder} is on a network file system ({kind}), where SQLite cannot lock safely; use "
+            "a local folder (a shared PostgreSQL store is to come)"
+        )
 
 
 def _check_file(path: Path, *, create: bool) -> None:

@@ -356,6 +356,19 @@ class Queue:
         """Attempts of ``worker`` that have ended, but whose processes have yet to be."""
         return self._leases(worker, "held_by", "job_held")
 
+    def orphaned(self) -> list[str]:
+        """Workers that nobody knows, yet that have attempts: after a restore, for example."""
+        rows = self._database.connection().execute(_ORPHANED)
+        return [worker for (worker,) in rows]
+
+    def note(self, lease: Lease, text: str) -> None:
+        """Say of a running attempt why nothing happens; shown where its last error is."""
+        with self._change(ring=False) as connection:
+            connection.execute(
+                "UPDATE job SET last_error = ? WHERE seq = ? AND lease = ?",
+                (text, lease.job_seq, lease.attempt_id),
+            )
+
     # The registry --------------------------------------------------------------------------------
 
     def register(
@@ -419,6 +432,14 @@ class Queue:
             connection.execute("DELETE FROM worker WHERE seq = ?", (_seq(worker),))
         self._unlink([self._database.folder / "bells" / worker])
 
+    def heartbeats(self, supervisor: str) -> dict[str, int]:
+        """When each worker of ``supervisor`` was last heard (UTC milliseconds)."""
+        rows = self._database.connection().execute(
+            "SELECT seq, coalesce(heartbeat_at, started_at) FROM worker WHERE supervisor = ?",
+            (_seq(supervisor),),
+        )
+        return {reads.worker_id(WorkerKind.WORKER, seq): at for seq, at in rows}
+
     def registered(self) -> list[Worker]:
         """Every entry, also those not yet up."""
         with self._database.read() as connection:
@@ -469,6 +490,16 @@ class Queue:
             before = self.now() - int(float(values[setting]) * 1000)
             removed += self._delete_some(JobFilter(states=frozenset(states)), before)
         return removed
+
+    def backup(self, target: Path) -> int:
+        """Copy the store, as it is at one moment, into the new file ``target``.
+
+        The copy is a store of its own: it runs nothing, what was running starts over. Returns how
+        many large outputs stayed behind, being files. Raises ``QueueError`` if ``target`` exists.
+        """
+        self._database.backup(target)
+        with self._database.read() as connection:
+            return int(connection.execute(_OUTPUTS_IN_FILES).fetchone()[0])
 
     def checkpoint(self) -> None:
         """Keep the write-ahead log small."""
@@ -888,6 +919,13 @@ _END_JOB = """
         held_by = ?, finished_at = ?, updated_at = ?, exit_code = ?, signal = ?, last_error = ?
     WHERE seq = ?
 """
+_ORPHANED = """
+    SELECT worker FROM job INDEXED BY job_running WHERE lease IS NOT NULL
+    AND worker NOT IN (SELECT 'w' || seq FROM worker)
+    UNION
+    SELECT worker FROM job INDEXED BY job_held WHERE held_by IS NOT NULL
+    AND worker NOT IN (SELECT 'w' || seq FROM worker)
+"""
 _UNMET = """
     SELECT 1 FROM dependency JOIN job AS needed ON needed.seq = dependency.needs
     WHERE dependency.job = job.seq AND needed.state <> 'completed'
@@ -899,6 +937,10 @@ _NEEDED_BY_UNFINISHED = """
     WHERE needed.seq IN (SELECT value FROM json_each(?))
     AND waiting.state NOT IN ('completed', 'dead', 'cancelled')
     AND waiting.seq <> needed.seq
+"""
+_OUTPUTS_IN_FILES = """
+    SELECT count(*) FROM attempt
+    WHERE (stdout IS NULL AND stdout_bytes > 0) OR (stderr IS NULL AND stderr_bytes > 0)
 """
 _NEEDED = """
     (SELECT needs FROM dependency JOIN job AS waiting ON waiting.seq = dependency.job

@@ -26,7 +26,7 @@ def run_supervisor(
     """
     from workers.supervisor import Supervisor
 
-    queue = open_store(url, durable=False, patience=2.0)
+    queue = open_store(url, durable=False, patience=2.0, check=True)
     return Supervisor(
         queue, pool=pool, count=count, queues=queues, narrate=narrate, report=report
     ).run()

@@ -104,6 +104,27 @@ def marked(markers: Iterable[str]) -> list[int]:
     ]
 
 
+def doubtful(session: int | None, since: int) -> list[int]:
+    """Live processes that may carry a marker, but don't let us look (Linux).
+
+    Those of session ``session``, and those that this user started after ``since`` (a start time as
+    in ``ProcessIdentity``).
+    """
+    if not IS_LINUX:
+        return []
+    own = os.getuid()
+    found = []
+    for pid in _all_pids():
+        stat = _linux_stat(pid)
+        if stat is None or _can_read_environment(pid):
+            continue
+        fields = stat.split()
+        ours = _real_uid(pid) == own and int(fields[19]) >= since
+        if fields[0] not in b"ZX" and (ours or int(fields[3]) == session):
+            found.append(pid)
+    return found
+
+
 def signal_tree(pids: Iterable[int], leader: int | None, number: signal.Signals) -> None:
     """Signal the leader's group first, then those who left it.
 
@@ -192,6 +213,25 @@ def _linux_stat(pid: int) -> bytes | None:
             return file.read().rpartition(b") ")[2]
     except (FileNotFoundError, ProcessLookupError):
         return None
+
+
+def _can_read_environment(pid: int) -> bool:
+    try:
+        with open(f"/proc/{pid}/environ", "rb") as file:
+            file.read(1)
+    except PermissionError:
+        return False
+    except OSError:  # it has just ended
+        pass
+    return True
+
+
+def _real_uid(pid: int) -> int | None:
+    with suppress(OSError), open(f"/proc/{pid}/status", "rb") as file:
+        for line in file:
+            if line.startswith(b"Uid:"):
+                return int(line.split()[1])
+    return None
 
 
 def _environment(pid: int) -> list[bytes]:

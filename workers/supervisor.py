@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import resource
 import signal
 import socket
 import subprocess
@@ -12,13 +11,12 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from store import Lease, LeaseLost, Orders, QueueError, Worker, WorkerKind
+from store import Orders, ProcessIdentity, QueueError, Worker, WorkerKind
 from store.queue import Queue
-from workers import journal, processes
-from workers.runner import Execution, Stop
-from workers.scratch import Scratch, settled_output
+from workers import processes
+from workers.adopted import Adopted, Reaped
 from workers.wakeup import Wakeup
 from workers.worker import HEARTBEAT_EVERY, Order
 
@@ -26,14 +24,14 @@ Narrate = Callable[[str], None]
 
 _TICK_EVERY = 1.0
 _LOOK_AGAIN_AFTER = 0.05  # seconds between two looks at a tree that is being ended
+_LOOK_AT_ADOPTED = 0.5
+_RESCUE_EVERY = 5.0
 _CHECKPOINT_EVERY = 10.0
 _PRUNE_EVERY = 60.0
 _SAY_EVERY = 10.0
 _SECOND_SIGNAL_AFTER = 1.0
 _QUICK_DEATH = 2.0  # seconds; a worker that lives shorter is not restarted at once
 _LONGEST_PAUSE = 30.0
-
-_Reaped = tuple[int, resource.struct_rusage]
 
 
 class PoolRunning(QueueError):
@@ -47,19 +45,11 @@ class Member:
     id: str
     process: subprocess.Popen[bytes]
     since: float
+    identity: ProcessIdentity | None
     leaving: bool = False
     heard: bytes = b""
-
-
-@dataclass(slots=True)
-class Adopted:
-    """An attempt whose worker died, and that worker's output files."""
-
-    execution: Execution
-    scratch: Scratch
-    worker: str
-    recorded: bool = False
-    held: bool = field(default=False)
+    beat: tuple[int, float] = (0, 0.0)
+    """The last heartbeat, and when it was seen first (monotonic seconds)."""
 
 
 class Supervisor:
@@ -85,9 +75,9 @@ class Supervisor:
         self._host = socket.gethostname()
         self._crew: dict[int, Member] = {}
         self._adopted: list[Adopted] = []
-        self._orphans: dict[int, _Reaped] = {}
+        self._orphans: Reaped = {}
         self._orders = Orders(count=count, paused=False, stop=None)
-        self._told_paused = False
+        self._told_paused = self._told_low = False
         self._first_signal_at: float | None = None
         self._quick_deaths = 0
         self._no_start_before = 0.0
@@ -132,6 +122,7 @@ class Supervisor:
         self._advance_adopted()
         self._heartbeat()
         self._rescue()
+        self._end_stalled()
         self._scale()
         self._keep_house()
 
@@ -156,9 +147,9 @@ class Supervisor:
             else:
                 self._orphans[pid] = (status, usage)
         for member in dead:
-            self._take_over(member.id)
+            self._take_over(member.id, member.identity)
         for adopted in self._adopted:
-            self._pass_on(adopted)
+            adopted.pass_on(self._orphans)
         self._orphans.clear()
 
     def _dismiss(self, pid: int, status: int) -> Member:
@@ -177,88 +168,29 @@ class Supervisor:
         self._narrate(f"worker {member.id} died ({_how(status)})")
         return member
 
-    def _take_over(self, worker: str) -> None:
+    def _take_over(self, worker: str, identity: ProcessIdentity | None) -> None:
         """A dead worker's attempts are ours now; when it had none, it is forgotten."""
-        held = self._queue.held(worker)
-        for lease in (*self._queue.leases(worker), *held):
-            scratch = Scratch(self._queue.folders, worker)
-            adopted = Adopted(
-                Execution(lease, scratch, family=self._family, now=time.monotonic()),
-                scratch,
-                worker,
-                recorded=lease in held,
-                held=lease in held,
+        running, held = self._queue.leases(worker), self._queue.held(worker)
+        for lease in (*running, *held):
+            self._adopted.append(
+                Adopted(
+                    self._queue,
+                    lease,
+                    worker,
+                    identity,
+                    recorded=lease in held,
+                    reaped=self._orphans,
+                    narrate=self._narrate,
+                )
             )
-            self._adopted.append(adopted)
-            self._find_leader(adopted)
         self._forget_if_clear(worker)
-
-    def _find_leader(self, adopted: Adopted) -> None:
-        execution, lease = adopted.execution, adopted.execution.lease
-        now = time.monotonic()
-        entry = journal.read(self._queue.folders.journal(adopted.worker))
-        if adopted.recorded or entry is None or entry.attempt_id != lease.attempt_id:
-            execution.lose("its worker died", now)
-        elif entry.status is not None:
-            execution.adopt(entry.leader, 0.0)
-            execution.reaped(entry.leader, entry.status, _NO_USAGE)
-        elif entry.leader in self._orphans or _is_child(entry.leader):
-            elapsed = (self._queue.now() - self._started_at(lease)) / 1000
-            execution.adopt(entry.leader, max(0.0, elapsed))
-            self._narrate(f"{lease.job_id} goes on without its worker {adopted.worker}")
-        else:
-            execution.lose("its worker and supervisor died", now)
-
-    def _started_at(self, lease: Lease) -> int:
-        return next(
-            attempt.started_at
-            for attempt in self._queue.history(lease.job_id)
-            if attempt.id == lease.attempt_id
-        )
-
-    def _pass_on(self, adopted: Adopted) -> None:
-        leader = adopted.execution.leader
-        if leader in self._orphans:
-            status, usage = self._orphans.pop(leader)
-            adopted.execution.reaped(leader, status, usage)
-
-    def _family(self, lease: Lease) -> list[int]:
-        return processes.marked([f"{self._queue.store_id}/{lease.attempt_id}"])
 
     def _advance_adopted(self) -> None:
         for adopted in tuple(self._adopted):
-            execution = adopted.execution
-            if self._orders.stop == "now":
-                execution.stop(Stop.RELEASE, time.monotonic())
-            elif not execution.ended and self._queue.cancel_requested(execution.lease):
-                execution.stop(Stop.CANCEL, time.monotonic())
-            empty = execution.ended and not self._family(execution.lease)
-            execution.advance(time.monotonic(), empty=empty)
-            if execution.recordable and not adopted.recorded:
-                self._record(adopted)
-            if execution.over and adopted.recorded:
-                self._part_with(adopted)
-
-    def _record(self, adopted: Adopted) -> None:
-        execution, lease = adopted.execution, adopted.execution.lease
-        adopted.held = not execution.over
-        outputs = adopted.scratch.collect(lease, held=adopted.held)
-        outcome = execution.outcome(outputs, self._queue.folders)
-        with suppress(LeaseLost):
-            if execution.released:
-                self._queue.release(lease, outcome)
-            else:
-                self._queue.finish(lease, outcome)
-        adopted.recorded = True
-        self._narrate(f"{lease.job_id} {outcome.state.value}")
-
-    def _part_with(self, adopted: Adopted) -> None:
-        lease = adopted.execution.lease
-        if adopted.held:
-            self._queue.settle(lease, settled_output(self._queue.folders, lease))
-        self._adopted.remove(adopted)
-        adopted.scratch.close()
-        self._forget_if_clear(adopted.worker)
+            adopted.advance(stop=self._orders.stop == "now")
+            if adopted.over:
+                self._adopted.remove(adopted)
+                self._forget_if_clear(adopted.worker)
 
     def _forget_if_clear(self, worker: str) -> None:
         if any(adopted.worker == worker for adopted in self._adopted):
@@ -270,7 +202,7 @@ class Supervisor:
 
     def _rescue(self) -> None:
         """Take over from workers whose supervisor is dead too, and forget dead supervisors."""
-        if not self._is_due("rescue", HEARTBEAT_EVERY):
+        if not self._is_due("rescue", _RESCUE_EVERY):
             return
         entries = [entry for entry in self._queue.registered() if entry.host == self._host]
         alive = {entry.id for entry in entries if processes.is_alive(entry.identity)}
@@ -283,7 +215,28 @@ class Supervisor:
                 self._queue.unregister(entry.id)
             else:
                 self._narrate(f"worker {entry.id} is gone, and so is its supervisor")
-                self._take_over(entry.id)
+                self._take_over(entry.id, entry.identity)
+        for worker in self._queue.orphaned():
+            if worker not in ours:
+                self._take_over(worker, None)
+
+    def _end_stalled(self) -> None:
+        """End workers that have been silent for too long, if a limit is set; then take over.
+
+        Silence is measured by this process's clock from when a heartbeat was seen, so that neither
+        a clock that jumps nor a machine that slept makes a worker look stalled.
+        """
+        limit = float(self._queue.settings.values()["stall_timeout"])
+        if not limit or not self._is_due("stalled", _TICK_EVERY):
+            return
+        heartbeats, now = self._queue.heartbeats(self._id), time.monotonic()
+        for pid, member in self._crew.items():
+            heard = heartbeats.get(member.id, 0)
+            if heard != member.beat[0]:
+                member.beat = (heard, now)
+            elif now - member.beat[1] > limit:
+                self._narrate(f"worker {member.id} has been silent for {limit:g}s: ending it")
+                os.kill(pid, signal.SIGKILL)
 
     # Scale ---------------------------------------------------------------------------------------
 
@@ -323,12 +276,12 @@ class Supervisor:
             cwd="/",
             start_new_session=True,
         )
-        member = Member(worker, process, time.monotonic())
+        identity = processes.identify(process.pid)
+        member = Member(worker, process, time.monotonic(), identity)
         self._crew[process.pid] = member
         if process.stdout is not None:
             os.set_blocking(process.stdout.fileno(), False)
             self._wakeup.watch(process.stdout)
-        identity = processes.identify(process.pid)
         if identity is not None:
             self._queue.identify(worker, identity)
         if self._told_paused:
@@ -386,6 +339,10 @@ class Supervisor:
             self._queue.report_usage({workers[pid]: figure for pid, figure in figures.items()})
 
     def _keep_house(self) -> None:
+        low = self._queue.is_disk_low()
+        if low != self._told_low:
+            self._told_low = low
+            self._narrate("disk nearly full: nothing new starts" if low else "disk has room again")
         token = self._queue.change_token()
         if token != self._token:
             self._token = token
@@ -407,7 +364,7 @@ class Supervisor:
     def _wait(self) -> None:
         seconds = _TICK_EVERY
         for adopted in self._adopted:
-            seconds = _LOOK_AGAIN_AFTER if adopted.execution.ended else min(seconds, 0.5)
+            seconds = min(seconds, _LOOK_AGAIN_AFTER if adopted.ending else _LOOK_AT_ADOPTED)
         ready = self._wakeup.wait(seconds)
         if self._bell.fileno() in ready:
             self._bell.hush()
@@ -432,9 +389,6 @@ class Supervisor:
                     self._wakeup.unwatch(pipe)
                 with suppress(OSError):
                     pipe.close()
-
-
-_NO_USAGE = resource.struct_rusage((0.0,) * 16)
 
 
 def _lock_pool(queue: Queue, pool: str) -> int:
@@ -467,14 +421,6 @@ def _already(queue: Queue, pool: str) -> str:
 
 def _name(supervisor: Worker) -> str:
     return f"supervisor {supervisor.id} (pid {supervisor.pid})"
-
-
-def _is_child(pid: int) -> bool:
-    try:
-        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
-    except ChildProcessError:
-        return False
-    return True
 
 
 def _how(status: int) -> str:
