@@ -57,6 +57,15 @@ class _Root(click.Group):
         _accept_db(command)
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] not in _COMMANDS and not args[0].startswith("-"):
+            from store.jobspec import did_you_mean
+
+            ctx.fail(f"no such command: {args[0]}{did_you_mean(args[0], _COMMANDS)}")
+        return super().resolve_command(ctx, args)
+
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         return super().parse_args(ctx, _spelled_out(args))
 

@@ -31,9 +31,13 @@ class Session:
         return open_store(self.url)
 
 
+def current_session() -> Session:
+    return click.get_current_context().ensure_object(Session)
+
+
 def current_queue() -> Queue:
     """The store that this command line names, opened at the first call."""
-    return click.get_current_context().ensure_object(Session).queue
+    return current_session().queue
 
 
 def _default_path() -> str:

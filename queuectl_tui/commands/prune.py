@@ -46,4 +46,4 @@ def _ended(queue: Queue, wanted: JobFilter, before: int | None) -> list[Job]:
     jobs = queue.jobs(wanted, Order("finished"))
     if before is None:
         return jobs
-    return [job for job in jobs if job.finished_at is not None and job.finished_at < before]
+    return [job for job in jobs if job.updated_at < before]

@@ -1,0 +1,59 @@
+"""Malformed input: exit code 2, one line that says where, and nothing stored."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from store.queue import Queue
+from tests.cli.conftest import Cli, Program
+from tests.store.malformed import MALFORMED, Malformed
+
+_NAMES = [case.name for case in MALFORMED]
+
+
+@pytest.mark.parametrize("case", MALFORMED, ids=_NAMES)
+def test_a_malformed_file(case: Malformed, cli: Cli, queue: Queue, tmp_path: Path) -> None:
+    path = tmp_path / "jobs.json"
+    path.write_bytes(case.document)
+
+    result = cli("enqueue", "--file", str(path))
+
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert result.stderr.startswith(f"Error: {path}: {case.place}")
+    assert len(result.stderr.splitlines()) == 1
+    assert queue.count() == 0
+
+
+@pytest.mark.parametrize("case", MALFORMED[::17], ids=_NAMES[::17])
+@pytest.mark.parametrize("words", [("enqueue", "-"), ("--enqueue", "-"), ("enqueue", "--file=-")])
+def test_malformed_input_of_the_program(
+    case: Malformed, words: tuple[str, ...], program: Program, queue: Queue
+) -> None:
+    result = program.run(*words, stdin=case.document)
+
+    assert result.returncode == 2
+    assert result.stdout == b""
+    assert result.stderr.decode().startswith(f"Error: stdin: {case.place}")
+    assert len(result.stderr.splitlines()) == 1
+    assert queue.count() == 0
+
+
+def test_malformed_inline(cli: Cli, queue: Queue) -> None:
+    result = cli("enqueue", '{"command": "x", "max_retries": true}')
+
+    assert result.exit_code == 2
+    assert result.stderr == (
+        "Error: jobs[0].max_retries: must be an integer from 0 to 1000, not true\n"
+    )
+    assert queue.count() == 0
+
+
+def test_what_only_the_store_can_know(cli: Cli, queue: Queue) -> None:
+    result = cli("enqueue", '[{"command": "x"}, {"command": "y", "depends_on": ["nowhere"]}]')
+
+    assert result.exit_code == 2
+    assert result.stderr.startswith("Error: jobs[1].depends_on[0]: ")
+    assert queue.count() == 0

@@ -1,0 +1,98 @@
+"""``wait``: until jobs end, and what the exit code then says."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import pytest
+
+from store.queue import Queue
+from tests.cli.conftest import Cli, Program, claimed, died, ended, one_error, ran
+
+Ok = Callable[..., str]
+
+
+def test_all_completed(cli: Cli, ok: Ok, queue: Queue) -> None:
+    ok("enqueue", '[{"id":"a","command":"x"},{"id":"b","command":"x"}]')
+    ran(queue)
+    ran(queue)
+
+    assert cli("wait", "a", "b").exit_code == 0
+
+
+def test_one_died(cli: Cli, ok: Ok, queue: Queue) -> None:
+    ok("enqueue", '[{"id":"a","command":"x","max_retries":0},{"id":"b","command":"x"}]')
+    died(queue)
+    ran(queue)
+
+    assert cli("wait", "b").exit_code == 0
+    assert cli("wait", "a", "b").exit_code == 1
+
+
+def test_it_waits(program: Program, ok: Ok, queue: Queue) -> None:
+    ok("enqueue", '[{"id":"a","command":"x"},{"id":"b","command":"x"}]')
+    process = program.start("wait", "--all")
+    ran(queue)
+    last = claimed(queue)
+    assert process.poll() is None
+    ended(queue, last)
+
+    assert process.wait(10) == 0
+    process.communicate()
+
+
+def test_all_means_those_unfinished_now(cli: Cli, ok: Ok, queue: Queue) -> None:
+    assert cli("wait", "--all").exit_code == 0
+    ok("enqueue", "--id", "a", "--max-retries", "0", "x")
+    died(queue)
+
+    assert cli("wait", "--all").exit_code == 0
+
+
+@pytest.mark.parametrize("how", ["dead", "cancelled"])
+def test_blocked_behind_what_will_not_complete(how: str, cli: Cli, ok: Ok, queue: Queue) -> None:
+    ok("enqueue", "--id", "a", "--max-retries", "0", "x")
+    ok("enqueue", "--id", "b", "--after", "a", "x")
+    ok("enqueue", "--id", "c", "--after", "b", "x")
+    if how == "dead":
+        died(queue)
+    else:
+        ok("cancel", "a")
+
+    assert cli("wait", "c", "--timeout", "5").exit_code == 1
+
+
+def test_blocked_behind_what_may_complete(cli: Cli, ok: Ok, queue: Queue) -> None:
+    ok("enqueue", '[{"id":"a","command":"x"},{"id":"b","command":"x"}]')
+    ok("enqueue", "--id", "c", "--after", "a,b", "x")
+    ran(queue)
+
+    assert cli("wait", "c", "--timeout", "0.1").exit_code == 124
+
+
+def test_a_timeout(cli: Cli, ok: Ok) -> None:
+    ok("enqueue", '[{"id":"a","command":"x"},{"id":"b","command":"x"}]')
+    began = time.monotonic()
+
+    result = cli("wait", "--all", "--timeout", "0.2")
+
+    assert result.exit_code == 124
+    assert one_error(result) == "timed out; 2 unfinished: a, b"
+    assert 0.2 <= time.monotonic() - began < 2
+
+
+def test_a_deleted_job_has_ended(program: Program, ok: Ok, queue: Queue) -> None:
+    ok("enqueue", '[{"id":"a","command":"x"},{"id":"b","command":"x"}]')
+    process = program.start("wait", "b", "a")
+    ran(queue)
+    ok("delete", "a")
+    ran(queue)
+
+    assert process.wait(10) == 1
+    process.communicate()
+
+
+@pytest.mark.parametrize("words", [(), ("a", "--all"), ("--all", "--timeout", "x")])
+def test_bad_usage(words: tuple[str, ...], cli: Cli) -> None:
+    assert cli("wait", *words).exit_code == 2
