@@ -313,7 +313,11 @@ class Queue:
 
     def is_disk_low(self) -> bool:
         """Whether less than ``min_free_space`` is left: then nothing new is started."""
-        return self._database.free_space() < int(self.settings.values()["min_free_space"])
+        return self.free_space() < int(self.settings.values()["min_free_space"])
+
+    def free_space(self) -> int:
+        """Bytes left on the store's disk."""
+        return self._database.free_space()
 
     def settle(self, lease: Lease, outputs: Mapping[Stream, Output]) -> None:
         """The attempt's processes are all gone: its output is final, its job may be run again."""

@@ -7,16 +7,28 @@ import resource
 import time
 from collections.abc import Callable, MutableMapping
 from contextlib import suppress
+from dataclasses import dataclass
 
-from store import Lease, LeaseLost, ProcessIdentity
+from store import AttemptState, Lease, LeaseLost, Outcome, ProcessIdentity
 from store.queue import Queue
 from workers import journal, processes
 from workers.runner import Execution, Stop
 from workers.scratch import Scratch, settled_output
 
-Reaped = MutableMapping[int, tuple[int, resource.struct_rusage]]
-"""What ended, by pid: its wait status and what it used."""
 
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A process that ended as this one's child: how, what it used, and whether it led a session."""
+
+    status: int
+    usage: resource.struct_rusage
+    led_session: bool
+
+
+Reaped = MutableMapping[int, Ended]
+"""What ended, by pid."""
+
+_NEVER_STARTED = Outcome(AttemptState.RELEASED)
 _NO_USAGE = resource.struct_rusage((0.0,) * 16)
 
 
@@ -36,18 +48,21 @@ class Adopted:
         identity: ProcessIdentity | None,
         *,
         recorded: bool,
+        witnessed: bool,
         reaped: Reaped,
         narrate: Callable[[str], None],
     ) -> None:
         """``recorded``: the attempt has ended, only its processes are to be cleared away.
 
-        ``identity`` is the dead worker's, if known.
+        ``identity`` is the dead worker's, if known; ``witnessed``: it was this process's child, so
+        that whatever it left has come here.
         """
         self.worker = worker
         self.over = False
         self._queue = queue
         self._lease = lease
         self._identity = identity
+        self._witnessed = witnessed
         self._narrate = narrate
         self._recorded = self._held = recorded
         self._lost = self._noted = False
@@ -65,7 +80,8 @@ class Adopted:
         """Take what is ours from the processes that ended."""
         leader = self._execution.leader
         if leader is not None and leader in reaped:
-            self._execution.reaped(leader, *reaped.pop(leader))
+            ended = reaped.pop(leader)
+            self._execution.reaped(leader, ended.status, ended.usage)
 
     def advance(self, *, stop: bool) -> None:
         """Do what is due; ``stop``: end it and give the job back."""
@@ -85,21 +101,53 @@ class Adopted:
             self.over = True
 
     def _trace(self, reaped: Reaped) -> None:
-        entry, now = self._journal, time.monotonic()
-        if self._recorded or entry is None or entry.attempt_id != self._lease.attempt_id:
-            self._lose("its worker died", now)
+        entry = self._journal
+        if self._recorded or self._identity is None or self._is_of_another_boot():
+            self._lose("its worker died")
+        elif entry is None or entry.attempt_id != self._lease.attempt_id:
+            self._give_back()
         elif entry.status is not None:
+            assert entry.leader is not None
             self._execution.adopt(entry.leader, 0.0)
             self._execution.reaped(entry.leader, entry.status, _NO_USAGE)
-        elif entry.leader in reaped or _is_child(entry.leader):
-            self._execution.adopt(entry.leader, self._elapsed())
+        else:
+            self._find_leader(entry.leader, reaped)
+
+    def _find_leader(self, leader: int | None, reaped: Reaped) -> None:
+        """The running command, if it is our child now: then it goes on."""
+        if leader is None:
+            candidates = self._candidates(reaped)
+            if self._witnessed and not candidates:
+                self._give_back()
+                return
+            leader = candidates[0] if len(candidates) == 1 else None
+        if leader is not None and (leader in reaped or _is_child(leader)):
+            self._execution.adopt(leader, self._elapsed())
             self._narrate(f"{self._lease.job_id} goes on without its worker {self.worker}")
         else:
-            self._lose("its worker and supervisor died", now)
+            self._lose("its worker and supervisor died")
 
-    def _lose(self, why: str, now: float) -> None:
+    def _candidates(self, reaped: Reaped) -> list[int]:
+        """What the worker started in the moment it died in, before it could note the pid.
+
+        A child that has not become the command yet still carries the worker's marker.
+        """
+        store = self._queue.store_id
+        command = processes.marked([f"{store}/{self._lease.attempt_id}"])
+        unborn = processes.marked([f"{store}/{self.worker}"])
+        ended = [pid for pid, how in reaped.items() if how.led_session]
+        return [pid for pid in command if processes.leads_session(pid)] + unborn + ended
+
+    def _give_back(self) -> None:
+        """The command was never started: the attempt doesn't count."""
+        with suppress(LeaseLost):
+            self._queue.release(self._lease, _NEVER_STARTED)
+        self._recorded = True
+        self._lose("never started")
+
+    def _lose(self, why: str) -> None:
         self._lost = True
-        self._execution.lose(why, now)
+        self._execution.lose(why, time.monotonic())
 
     def _elapsed(self) -> float:
         started_at = next(

@@ -1,6 +1,7 @@
 """What a worker is doing, written where its supervisor finds it should the worker die.
 
-One short line in a file of the worker's own, overwritten in place: it costs microseconds a job.
+One short line in a file of the worker's own, overwritten in place: it costs microseconds a job. It
+is written ahead: an attempt that isn't in it was not started.
 """
 
 from __future__ import annotations
@@ -15,10 +16,11 @@ _WIDTH = 80
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """``leader`` runs ``attempt_id``; ``status`` is its wait status once it has ended."""
+    """``leader`` runs ``attempt_id``, ``None`` just before it is started; ``status`` is its wait
+    status once it has ended."""
 
     attempt_id: int
-    leader: int
+    leader: int | None
     status: int | None
 
 
@@ -29,6 +31,9 @@ class Journal:
         self._path = path
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
         self._fd = os.open(path, flags, 0o600)
+
+    def starting(self, attempt_id: int) -> None:
+        self._write(f"{attempt_id} - -")
 
     def started(self, attempt_id: int, leader: int) -> None:
         self._write(f"{attempt_id} {leader} -")
@@ -48,5 +53,9 @@ def read(path: Path) -> Entry | None:
     """The supervisor's end: the last entry, ``None`` when there is none."""
     with suppress(OSError, ValueError):
         attempt, leader, status = path.read_text().split()
-        return Entry(int(attempt), int(leader), None if status == "-" else int(status))
+        return Entry(int(attempt), _number(leader), _number(status))
     return None
+
+
+def _number(word: str) -> int | None:
+    return None if word == "-" else int(word)

@@ -60,9 +60,43 @@ def identify(pid: int) -> ProcessIdentity | None:
         return None
 
 
+def parent(pid: int) -> int | None:
+    """The parent of a live process."""
+    if IS_LINUX:
+        stat = _linux_stat(pid)
+        return None if stat is None else int(stat.split()[1])
+    import psutil
+
+    try:
+        return psutil.Process(pid).ppid()
+    except psutil.Error:
+        return None
+
+
 def is_alive(identity: ProcessIdentity) -> bool:
     """Whether this very process still runs; another with its pid is not it."""
     return identity.pid > 0 and identify(identity.pid) == identity
+
+
+def peek() -> tuple[int, int] | None:
+    """A child that has ended, and its wait status; it stays a zombie. ``None``: all run.
+
+    Raises ``ChildProcessError`` when there is no child at all.
+    """
+    ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    if ended is None or ended.si_pid == 0:
+        return None
+    by_itself = ended.si_code == os.CLD_EXITED
+    core = 0x80 if ended.si_code == os.CLD_DUMPED else 0
+    return ended.si_pid, ended.si_status << 8 if by_itself else ended.si_status | core
+
+
+def leads_session(pid: int) -> bool:
+    """Whether a child, alive or ended but not yet reaped, leads a session of its own."""
+    try:
+        return os.getsid(pid) == pid
+    except OSError:
+        return False
 
 
 def descendants(pid: int) -> list[int]:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from store import Orders, ProcessIdentity, QueueError, Worker, WorkerKind
 from store.queue import Queue
 from workers import processes
-from workers.adopted import Adopted, Reaped
+from workers.adopted import Adopted, Ended, Reaped
 from workers.wakeup import Wakeup
 from workers.worker import HEARTBEAT_EVERY, Order
 
@@ -135,19 +135,17 @@ class Supervisor:
     def _reap(self) -> None:
         """Collect every process that ended: workers, adopted commands, and what those left."""
         dead: list[Member] = []
-        while True:
-            try:
-                pid, status, usage = os.wait4(-1, os.WNOHANG)
-            except ChildProcessError:
-                break
-            if pid == 0:
-                break
-            if pid in self._crew:
-                dead.append(self._dismiss(pid, status))
-            else:
-                self._orphans[pid] = (status, usage)
+        with suppress(ChildProcessError):
+            while ended := processes.peek():
+                pid = ended[0]
+                led_session = processes.leads_session(pid)
+                _, status, usage = os.wait4(pid, 0)
+                if pid in self._crew:
+                    dead.append(self._dismiss(pid, status))
+                else:
+                    self._orphans[pid] = Ended(status, usage, led_session)
         for member in dead:
-            self._take_over(member.id, member.identity)
+            self._take_over(member.id, member.identity, witnessed=True)
         for adopted in self._adopted:
             adopted.pass_on(self._orphans)
         self._orphans.clear()
@@ -168,7 +166,9 @@ class Supervisor:
         self._narrate(f"worker {member.id} died ({_how(status)})")
         return member
 
-    def _take_over(self, worker: str, identity: ProcessIdentity | None) -> None:
+    def _take_over(
+        self, worker: str, identity: ProcessIdentity | None, *, witnessed: bool = False
+    ) -> None:
         """A dead worker's attempts are ours now; when it had none, it is forgotten."""
         running, held = self._queue.leases(worker), self._queue.held(worker)
         for lease in (*running, *held):
@@ -179,6 +179,7 @@ class Supervisor:
                     worker,
                     identity,
                     recorded=lease in held,
+                    witnessed=witnessed,
                     reaped=self._orphans,
                     narrate=self._narrate,
                 )

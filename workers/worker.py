@@ -72,6 +72,7 @@ class Worker:
 
     def run(self) -> None:
         """Work until drained or stopped, then sign off."""
+        self._introduce()
         following: Lease | None = None
         while following is not None or not self._draining:
             self._heartbeat()
@@ -86,10 +87,17 @@ class Worker:
                 following = self.run_once(lease)
         self._sign_off()
 
+    def _introduce(self) -> None:
+        """Say which process this is, should the supervisor not have come to it."""
+        identity = processes.identify(os.getpid())
+        if identity is not None:
+            self._store(partial(self._queue.identify, self._id, identity))
+
     def run_once(self, lease: Lease) -> Lease | None:
         """Run one attempt to its end; the next lease, if one was claimed on the way."""
         self._tell(f"{lease.job_id} started, attempt {lease.number}")
         execution = Execution(lease, self._scratch, family=self._family, now=time.monotonic())
+        self._journal.starting(lease.attempt_id)
         execution.start(self._environment(lease))
         if execution.leader is not None:
             self._journal.started(lease.attempt_id, execution.leader)
@@ -134,16 +142,13 @@ class Worker:
 
     def _reap(self, execution: Execution) -> bool:
         """Collect what has ended; True when no process of the attempt is left."""
-        while True:
-            try:
-                pid, status, usage = os.wait4(-1, os.WNOHANG)
-            except ChildProcessError:
-                break
-            if pid == 0:
-                return False
-            execution.reaped(pid, status, usage)
-            if pid == execution.leader:
-                self._journal.ended(execution.lease.attempt_id, pid, status)
+        with suppress(ChildProcessError):
+            while ended := processes.peek():
+                pid, status = ended
+                if pid == execution.leader:  # noted before it is gone for good
+                    self._journal.ended(execution.lease.attempt_id, pid, status)
+                execution.reaped(*os.wait4(pid, 0))
+            return False
         return processes.IS_LINUX or not self._family(execution.lease)
 
     def _obey(self, execution: Execution) -> None:
