@@ -9,7 +9,7 @@ from asyncio import get_running_loop
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from textual import work
+from textual import events
 from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
@@ -21,6 +21,7 @@ from queuectl_tui.screens.form import Form
 from queuectl_tui.screens.help import Help
 from queuectl_tui.screens.job_list import JobListScreen
 from queuectl_tui.screens.jobs import JobsScreen
+from queuectl_tui.screens.key_feed import KeyFeed
 from queuectl_tui.screens.live import CHANGES, LiveScreen
 from queuectl_tui.screens.palette import KeyCommands
 from queuectl_tui.screens.session import Session
@@ -30,6 +31,7 @@ from queuectl_tui.screens.talk import say
 from queuectl_tui.screens.workers import WorkersScreen
 
 if TYPE_CHECKING:
+    from store import Worker
     from store.queue import Queue
 
 _TERMINAL_CHECK = 1.0
@@ -62,17 +64,24 @@ class QueueApp(App[None]):
     def __init__(self, queue: Queue, *, read_only: bool = False, remote: bool = False) -> None:
         super().__init__()
         self.session = Session(queue, read_only=read_only, remote=remote)
+        self._keys = KeyFeed(self, super().on_event)
         if remote:
             self.animation_level = "none"
 
     def on_mount(self) -> None:
-        self.theme = "textual-dark"
+        self.run_worker(self._keys.run(), name="keys")
         self.install_screen(WorkersScreen(self.session), "workers")
         self.install_screen(DeadScreen(self.session), "dead")
         self.push_screen(JobsScreen(self.session))
         if not self.is_headless:
             get_running_loop().add_signal_handler(signal.SIGHUP, self.exit)
             self.set_interval(_TERMINAL_CHECK, self._leave_without_terminal)
+
+    async def on_event(self, event: events.Event) -> None:
+        if isinstance(event, events.Key | events.Paste) and not event.is_forwarded:
+            self._keys.put(event)
+        else:
+            await super().on_event(event)
 
     def on_unmount(self) -> None:
         self.session.close()
@@ -96,29 +105,30 @@ class QueueApp(App[None]):
     def action_dead(self) -> None:
         self._show_section("dead")
 
-    @work
-    async def _show_section(self, name: str | None) -> None:
+    def _show_section(self, name: str | None) -> None:
         """Goes to a section from anywhere; the jobs are beneath all others."""
         wanted = None if name is None else self.get_screen(name)
         while not isinstance(self.screen, JobsScreen) and self.screen is not wanted:
-            await self.pop_screen()
+            self.pop_screen()
         if name is not None and self.screen is not wanted:
-            await self.push_screen(name)
+            self.push_screen(name)
 
     # -- what can be done everywhere
 
-    @work
-    async def action_add(self) -> None:
-        job_id = await self.push_screen_wait(AddJob(self.session))
+    def action_add(self) -> None:
+        self.push_screen(AddJob(self.session), self._added)
+
+    def _added(self, job_id: str | None) -> None:
         if job_id is None:
             return
         say(self.screen, f"Added {job_id}")
         if isinstance(self.screen, JobListScreen):
             self.screen.seek(job_id)
 
-    @work
-    async def action_start_workers(self) -> None:
-        supervisor = await self.push_screen_wait(StartWorkers(self.session))
+    def action_start_workers(self) -> None:
+        self.push_screen(StartWorkers(self.session), self._started)
+
+    def _started(self, supervisor: Worker | None) -> None:
         if supervisor is not None:
             say(self.screen, f"Pool {supervisor.pool} is up; it stays when you leave")
         if isinstance(self.screen, LiveScreen):

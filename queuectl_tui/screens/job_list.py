@@ -254,9 +254,10 @@ class JobListScreen(LiveScreen[ListPicture]):
     def leave_by_escape(self) -> None:
         """Esc, with nothing left to clear."""
 
-    @work
-    async def action_sort(self) -> None:
-        chosen = await self.app.push_screen_wait(SortPicker(self.order))
+    def action_sort(self) -> None:
+        self.app.push_screen(SortPicker(self.order), self._sort_chosen)
+
+    def _sort_chosen(self, chosen: Order | None) -> None:
         if chosen is not None:
             self.set_order(chosen)
 

@@ -57,6 +57,7 @@ class LiveScreen(Screen[None], Generic[Picture]):
         self._asked = asyncio.Event()
         self._token: int | None = None
         self._read_at = 0.0
+        self._shown_at = 0.0
         self._error: str | None = None
 
     # -- what a screen says about itself
@@ -103,7 +104,8 @@ class LiveScreen(Screen[None], Generic[Picture]):
             asked = await self._asked_or_due()
             if self._in_sight and (asked or not self.session.paused):
                 await self._frame(asked=asked or self.restless)
-            self.show_health(self._health())
+            if self._in_sight:
+                self.show_health(self._health())
 
     async def _asked_or_due(self) -> bool:
         try:
@@ -114,7 +116,7 @@ class LiveScreen(Screen[None], Generic[Picture]):
         return True
 
     async def _frame(self, *, asked: bool) -> None:
-        due = time.monotonic() - self._read_at > _LONGEST_WITHOUT_READING
+        due = time.monotonic() - self._shown_at > _LONGEST_WITHOUT_READING
         look = _Look(self.reading(), None if asked or due else self._token)
         try:
             self._token, picture = await self.session.call(Lane.FRAMES, look)
@@ -122,15 +124,20 @@ class LiveScreen(Screen[None], Generic[Picture]):
             self._error = str(error)
             return
         self._error = None
+        if not self._in_sight:
+            return
         if picture is None:
             self.tick(self.session.queue.now())
         else:
             self.show(picture)
+            self._shown_at = time.monotonic()
         self._read_at = time.monotonic()
 
     @property
     def _in_sight(self) -> bool:
-        """Whether only dialogs, if anything, stand in front."""
+        """Whether only dialogs, if anything, stand in front. False once the app closes."""
+        if not self.app.is_running:
+            return False
         for screen in reversed(self.app.screen_stack):
             if screen is self:
                 return True

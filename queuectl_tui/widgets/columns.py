@@ -77,8 +77,12 @@ def cut(text: str, width: int, *, shift: int = 0, right: bool = False) -> str:
     """
     safe = escape(text[:_LONGEST])
     if shift and safe:
-        safe = "…" + split_text(safe, shift + 1)[1]
+        safe = "…" + _beyond(safe, shift + 1)
     length = cell_len(safe)
     if length > width:
         return set_cell_size(safe, width - 1) + "…" if width else ""
     return " " * (width - length) + safe if right else set_cell_size(safe, width)
+
+
+def _beyond(text: str, cells: int) -> str:
+    return split_text(text, cells)[1] if cells < cell_len(text) else ""

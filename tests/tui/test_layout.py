@@ -1,0 +1,93 @@
+"""What matters is there at every size, and nothing is painted that didn't change."""
+
+from __future__ import annotations
+
+import pytest
+
+from queuectl_tui.screens.dead import DeadScreen
+from queuectl_tui.screens.workers import WorkersScreen
+from queuectl_tui.widgets.output_preview import OutputPreview
+from queuectl_tui.widgets.worker_table import WorkerTable
+from tests.tui.stage import Backstage, Stage, opened
+
+
+def _columns(stage: Stage) -> set[str]:
+    return {placed.column.title for placed in stage.table._placed}
+
+
+def _fill(backstage: Backstage) -> None:
+    backstage.dead(*(f"dead{number}" for number in range(4)), stderr=b"boom\n")
+    backstage.ended(*(f"done{number}" for number in range(40)), stdout=b"all went well\n")
+
+
+@pytest.mark.parametrize(
+    ("size", "columns"),
+    [
+        ((60, 20), {"ID", "STATE", "TRY", "NEXT/DUR", "COMMAND"}),
+        ((80, 24), {"ID", "STATE", "QUEUE", "TRY", "NEXT/DUR", "EXIT", "COMMAND"}),
+        (
+            (120, 36),
+            {"ID", "STATE", "QUEUE", "PRI", "TRY", "AGE", "NEXT/DUR", "EXIT", "COMMAND"},
+        ),
+    ],
+)
+async def test_columns_give_way_by_importance(
+    backstage: Backstage, size: tuple[int, int], columns: set[str]
+) -> None:
+    _fill(backstage)
+    async with opened(backstage, size=size) as stage:
+        assert _columns(stage) == columns
+        await stage.until_shown("● LIVE", "✓ DONE", "sleep 60")
+        assert all(len(line) == size[0] for line in stage.shown().splitlines())
+
+
+async def test_rows_fill_what_80_by_24_has(backstage: Backstage) -> None:
+    _fill(backstage)
+    async with opened(backstage, size=(80, 24)) as stage:
+        assert len(stage.rows()) == 19
+        assert not stage.screen.query_one(OutputPreview).region
+
+
+async def test_a_tall_screen_shows_workers_and_output_below(backstage: Backstage) -> None:
+    _fill(backstage)
+    async with opened(backstage, size=(120, 36)) as stage:
+        await stage.until_shown("all went well", "stdout of done39", "WORKER", "○ IDLE")
+        assert stage.screen.query_one(WorkerTable).region
+        await stage.pilot.resize_terminal(80, 24)
+        await stage.until(lambda: "all went well" not in stage.shown())
+        await stage.pilot.resize_terminal(120, 40)
+        await stage.until_shown("all went well")
+
+
+@pytest.mark.parametrize("size", [(60, 20), (80, 24), (120, 36), (200, 60)])
+async def test_the_other_screens_fit_too(backstage: Backstage, size: tuple[int, int]) -> None:
+    _fill(backstage)
+    async with opened(backstage, size=size) as stage:
+        await stage.press("D")
+        await stage.until_screen(DeadScreen)
+        await stage.until_shown("Dead letter queue", "exit 3: boom", "stderr of dead3")
+        await stage.press("W")
+        await stage.until_screen(WorkersScreen)
+        await stage.until_shown("Workers", "○ IDLE")
+
+
+async def test_a_quiet_screen_paints_nothing(backstage: Backstage) -> None:
+    backstage.ended("done1")
+    async with opened(backstage) as stage:
+        await stage.until_shown("✓ DONE")
+        age = stage.table.current
+        assert age is not None
+        painted: list[object] = []
+        table = stage.table
+        refresh = table.refresh
+
+        def noting(*regions: object, **options: object) -> object:
+            painted.extend(regions or ["all"])
+            return refresh(*regions, **options)  # type: ignore[arg-type]
+
+        table.refresh = noting  # type: ignore[method-assign, assignment]
+        backstage.queue.heartbeat(backstage.worker)
+        token = stage.list._token
+        await stage.until(lambda: stage.list._token != token, "a new picture was read")
+        await stage.pilot.pause()
+        assert painted == []

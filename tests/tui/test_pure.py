@@ -1,0 +1,162 @@
+"""Columns, viewport, filter terms and log lines: what needs no screen."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.cells import cell_len
+
+from queuectl_tui.widgets.columns import Cell, Column, cut, place
+from queuectl_tui.widgets.filter_terms import parse_terms
+from queuectl_tui.widgets.output_lines import LogReader, LogRequest, clean_line, tail
+from queuectl_tui.widgets.store_header import sparkline
+from queuectl_tui.widgets.viewport import Viewport
+from store import JobState
+
+
+class Text:
+    """An output held in memory."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+
+    def size(self) -> int:
+        return len(self.data)
+
+    def read(self, offset: int, length: int) -> bytes:
+        return self.data[offset : offset + length]
+
+
+@pytest.mark.parametrize(
+    ("text", "width", "shift", "expected"),
+    [
+        ("make", 6, 0, "make  "),
+        ("make test", 6, 0, "make …"),
+        ("日本語", 6, 0, "日本語"),
+        ("日本語", 5, 0, "日本…"),
+        ("日本語", 4, 0, "日 …"),
+        ("abcdefgh", 5, 2, "…def…"),
+        ("\x1b[2J", 8, 0, r"\x1b[2J "),
+        ("", 3, 4, "   "),
+        ("abc", 0, 0, ""),
+    ],
+)
+def test_a_text_is_cut_to_cells(text: str, width: int, shift: int, expected: str) -> None:
+    assert cut(text, width, shift=shift) == expected
+
+
+@given(st.text(max_size=60), st.integers(1, 40), st.integers(0, 20))
+def test_a_cut_text_has_exactly_its_cells_and_nothing_that_acts(
+    text: str, width: int, shift: int
+) -> None:
+    line = cut(text, width, shift=shift)
+    assert cell_len(line) == width
+    assert not any(ord(char) < 0x20 or 0x7F <= ord(char) < 0xA0 for char in line)
+
+
+def _column(title: str, width: int, keep: int, share: int = 0) -> Column[str]:
+    return Column(title, width, lambda row, _: Cell(row), keep=keep, share=share)
+
+
+def test_the_least_important_columns_go_first_and_the_rest_is_shared() -> None:
+    columns = [_column("ID", 8, 9), _column("PRI", 4, 1), _column("COMMAND", 10, 8, share=1)]
+    wide = place(columns, 40, indent=2)
+    narrow = place(columns, 22, indent=2)
+    assert [(each.column.title, each.x, each.width) for each in wide] == [
+        ("ID", 2, 8),
+        ("PRI", 11, 4),
+        ("COMMAND", 16, 24),
+    ]
+    assert [(each.column.title, each.width) for each in narrow] == [("ID", 8), ("COMMAND", 11)]
+
+
+def test_the_cursor_scrolls_no_further_than_it_must() -> None:
+    view = Viewport(top=0, height=10, cursor=0)
+    assert view.move(9, 100).top == 0
+    assert view.move(10, 100).top == 1
+    assert view.move(10**6, 100) == Viewport(top=90, height=10, cursor=99)
+    assert view.move(-5, 0) == Viewport(top=0, height=10, cursor=0)
+
+
+def test_rows_stand_still_for_who_scrolled_and_arrive_for_who_is_at_the_top() -> None:
+    assert Viewport(top=50, height=10, cursor=55).follow(58, 103).top == 53
+    assert Viewport(top=0, height=10, cursor=2).follow(5, 103).top == 0
+    assert Viewport(top=0, height=10, cursor=9).follow(12, 103).top == 3
+
+
+@given(
+    st.integers(0, 200), st.integers(1, 30), st.integers(0, 200), st.integers(0, 200),
+    st.integers(1, 201),
+)  # fmt: skip
+def test_a_cursor_in_sight_stays_in_sight(
+    top: int, height: int, cursor: int, position: int, total: int
+) -> None:
+    view = Viewport(top, height, cursor)
+    position = min(position, total - 1)
+    if view.sees(cursor):
+        after = view.follow(position, total)
+        assert after.sees(position)
+        assert 0 <= after.top <= max(0, total - height)
+
+
+def test_terms_are_read_while_they_are_typed() -> None:
+    terms = parse_terms("ffmpeg state:de queue:video exit:137 out.mp4")
+    assert terms.search == "ffmpeg out.mp4"
+    assert terms.states == {JobState.DEAD}
+    assert (terms.queue, terms.exit_code, terms.problem) == ("video", 137, "")
+    assert parse_terms("state:").states == frozenset()
+    assert parse_terms("state:RUNNING").states == {JobState.PROCESSING}
+    assert parse_terms("state:nope").problem == "no state begins with 'nope'"
+    assert parse_terms("exit:x").problem == "exit: takes a number"
+    assert parse_terms("http://x").search == "http://x"
+
+
+def test_a_log_is_read_at_any_line() -> None:
+    lines = [f"line {number} {'x' * (number % 300)}" for number in range(5000)]
+    reader = LogReader(Text("\n".join(lines).encode()))
+    last = reader.read(LogRequest(None, 10))
+    assert (last.total, last.first) == (5000, 4990)
+    assert list(last.lines) == lines[-10:]
+    for first in (0, 1, 437, 438, 2500, 4980):
+        page = reader.read(LogRequest(first, 20))
+        assert list(page.lines) == lines[first : first + 20], first
+
+
+def test_a_log_grows_and_shrinks() -> None:
+    text = Text(b"one\ntw")
+    reader = LogReader(text)
+    assert reader.read(LogRequest(None, 5)).lines == ("one", "tw")
+    text.data += b"o\nthree\n"
+    assert reader.read(LogRequest(None, 5)).lines == ("one", "two", "three")
+    text.data = b"new\n"
+    assert reader.read(LogRequest(None, 5)).lines == ("new",)
+    text.data = b""
+    assert reader.read(LogRequest(None, 5)).total == 0
+
+
+def test_an_endless_line_costs_little() -> None:
+    reader = LogReader(Text(b"a" * 300_000 + b"\nend\n"))
+    page = reader.read(LogRequest(0, 5))
+    assert page.total == 2
+    assert len(page.lines[0]) < 10_000
+    assert page.lines[1] == "end"
+
+
+def test_a_line_shows_what_it_holds_as_text() -> None:
+    assert clean_line(b"\x1b[31mred\x1b[0m\x07") == r"\x1b[31mred\x1b[0m\x07"
+    assert clean_line(b"caf\xe9") == r"caf\xe9"
+    assert clean_line(b"dos\r") == "dos"
+    assert clean_line(b" 10%\r 20%\r 30%") == r"…\r 30%"
+    assert clean_line(b"a\tb") == "a       b"
+
+
+def test_the_tail_is_the_last_lines() -> None:
+    assert tail(Text(b""), 3) == ()
+    assert tail(Text(b"a\nb\nc\nd\n"), 3) == ("b", "c", "d")
+    assert tail(Text(b"x" * 70_000 + b"\nlast"), 3) == ("last",)
+
+
+def test_a_sparkline_is_scaled_to_its_highest() -> None:
+    assert sparkline([0, 1, 2, 4]) == "▁▃▅█"
+    assert sparkline([0, 0]) == "▁▁"

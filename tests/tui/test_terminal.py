@@ -1,0 +1,139 @@
+"""The real program in a real pseudo-terminal, as a person at 80×24 has it."""
+
+from __future__ import annotations
+
+import os
+import re
+import select
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pexpect
+import pyte
+import pytest
+
+from store import JobState
+from tests.tui.stage import HOSTILE, HOSTILE_AS_TEXT, PATIENCE, Backstage
+
+COLUMNS, ROWS = 80, 24
+
+
+class Terminal:
+    """The program, the bytes that it sent, and the picture that they make."""
+
+    def __init__(self, db: Path, *options: str) -> None:
+        self.raw = b""
+        self._screen = pyte.Screen(COLUMNS, ROWS)
+        self._stream = pyte.ByteStream(self._screen)
+        environment = {key: os.environ[key] for key in ("PATH", "HOME") if key in os.environ}
+        self.child = pexpect.spawn(
+            sys.executable,
+            ["-m", "queuectl_tui", "--db", str(db), *options],
+            dimensions=(ROWS, COLUMNS),
+            encoding=None,
+            env={**environment, "TERM": "xterm-256color", "LANG": "C.UTF-8"},
+        )
+        self.child.delaybeforesend = None
+
+    @property
+    def picture(self) -> str:
+        return "\n".join(self._screen.display)
+
+    def press(self, keys: str) -> None:
+        self.child.send(keys.encode())
+
+    def until(self, holds: Callable[[], bool], what: str) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while not holds():
+            assert time.monotonic() < deadline, f"never came true: {what}\n{self.picture}"
+            self._read(0.05)
+
+    def until_shown(self, *patterns: str) -> None:
+        self.until(
+            lambda: all(re.search(pattern, self.picture) for pattern in patterns), str(patterns)
+        )
+
+    def until_gone(self) -> int:
+        self.until(lambda: not self.child.isalive(), "it ends")
+        self._read(0)
+        return int(self.child.exitstatus if self.child.exitstatus is not None else -1)
+
+    def close(self) -> None:
+        self.child.close(force=True)
+
+    def _read(self, patience: float) -> None:
+        if not select.select([self.child.child_fd], [], [], patience)[0]:
+            return
+        try:
+            data = os.read(self.child.child_fd, 65_536)
+        except OSError:
+            return
+        self.raw += data
+        self._stream.feed(data)
+
+
+@pytest.fixture
+def terminal(backstage: Backstage) -> Iterator[Terminal]:
+    backstage.ended("done1", stdout=f"out {HOSTILE}\n".encode(), command=f"echo {HOSTILE}")
+    backstage.dead("dead1", error=HOSTILE, stderr=HOSTILE.encode())
+    backstage.pending("wait1", label=HOSTILE)
+    opened = Terminal(backstage.queue.path)
+    yield opened
+    opened.close()
+
+
+def test_a_round_through_the_app(backstage: Backstage, terminal: Terminal) -> None:
+    shown = re.escape(HOSTILE_AS_TEXT[:12])
+    terminal.until_shown("> wait1 +· PENDING", "dead1 +✗ DEAD", "done1 +✓ DONE", "a add")
+    terminal.press("jj")
+    terminal.until_shown(f"> done1 .*echo {shown}")
+    terminal.press("/dead")
+    terminal.until_shown("1–1 of 1")
+    terminal.press("\x1b")
+    terminal.until_shown("1–3 of 3")
+    terminal.press("g")
+    terminal.until_shown("> wait1")
+    terminal.press("G")
+    terminal.until_shown("> done1")
+    terminal.press("o")
+    terminal.until_shown("1 Output", f"out {shown}")
+    terminal.press("\x1b")
+    terminal.until_shown("> done1")
+    terminal.press("D")
+    terminal.until_shown("Dead letter queue", f"> dead1 .*{shown}")
+    terminal.press("r")
+    terminal.until(lambda: backstage.state("dead1") is JobState.PENDING, "dead1 is retried")
+    terminal.until_shown("Nothing is dead")
+    terminal.press("q")
+    terminal.until_shown("> done1")
+    terminal.press("q")
+    assert terminal.until_gone() == 0
+    assert b"pwned\x07" not in terminal.raw
+    assert b"\x1b]0;pwned" not in terminal.raw
+    assert rb"\x1b]0;pwned\x07" in terminal.raw
+
+
+def test_it_ends_with_its_terminal(terminal: Terminal) -> None:
+    terminal.until_shown("> wait1")
+    os.kill(terminal.child.pid, signal.SIGHUP)
+    terminal.until_gone()
+
+
+def test_it_ends_when_nobody_can_press_a_key_any_more(backstage: Backstage) -> None:
+    """Even where the hang-up signal is ignored, as under nohup."""
+    backstage.pending("wait1")
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        terminal = Terminal(backstage.queue.path)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    terminal.until_shown("> wait1")
+    pid = terminal.child.pid
+    os.close(terminal.child.child_fd)
+    deadline = time.monotonic() + PATIENCE
+    while os.waitpid(pid, os.WNOHANG) == (0, 0):
+        assert time.monotonic() < deadline, "it goes on without a terminal"
+        time.sleep(0.02)

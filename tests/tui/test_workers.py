@@ -1,0 +1,105 @@
+"""The workers screen: who is up, and orders to supervisors."""
+
+from __future__ import annotations
+
+import time
+
+from queuectl_tui.screens.confirm import Confirm
+from queuectl_tui.screens.job import JobScreen
+from queuectl_tui.screens.start_workers import StartWorkers
+from queuectl_tui.screens.workers import WorkersScreen
+from store import JobState, Orders, WorkerKind
+from tests.tui.stage import PATIENCE, Backstage, Stage, opened
+from workers import living, stop
+
+
+async def _go_to_workers(stage: Stage) -> None:
+    await stage.press("W")
+    await stage.until_screen(WorkersScreen)
+
+
+def _orders(backstage: Backstage) -> Orders:
+    supervisor = next(
+        each for each in backstage.queue.workers() if each.kind is WorkerKind.SUPERVISOR
+    )
+    return backstage.queue.orders(supervisor.id)
+
+
+async def test_no_workers_teach_the_key_that_starts_them(backstage: Backstage) -> None:
+    async with opened(backstage) as stage:
+        await _go_to_workers(stage)
+        await stage.until_shown("No workers are up.", "s  starts some")
+
+
+async def test_a_worker_shows_what_it_runs(backstage: Backstage) -> None:
+    backstage.running("run1")
+    backstage.queue.report_usage({backstage.worker: (88.0, 120 * 1024 * 1024)})
+    async with opened(backstage) as stage:
+        await _go_to_workers(stage)
+        await stage.until_shown("● BUSY", "run1", "88", "120.0 MB", "1 up · 1 busy")
+        await stage.press("j", "enter")
+        await stage.until_screen(JobScreen)
+        await stage.press("escape")
+        await stage.until_screen(WorkersScreen)
+
+
+async def test_orders_reach_the_supervisor(backstage: Backstage) -> None:
+    backstage.running("run1", command="sleep 77")
+    async with opened(backstage) as stage:
+        await _go_to_workers(stage)
+        await stage.until_shown("● BUSY")
+        await stage.press("plus", "plus", "minus")
+        await stage.until(lambda: _orders(backstage).count == 2)
+        await stage.press("p")
+        await stage.until(lambda: _orders(backstage).paused)
+        await stage.press("d")
+        await stage.until_screen(Confirm)
+        await stage.press("escape")
+        await stage.until_screen(WorkersScreen)
+        assert _orders(backstage).stop is None
+        await stage.press("d")
+        await stage.until_screen(Confirm)
+        await stage.press("y")
+        await stage.until(lambda: _orders(backstage).stop == "drain")
+
+
+async def test_stopping_now_names_what_it_interrupts(backstage: Backstage) -> None:
+    backstage.running("run1", command="sleep 77")
+    async with opened(backstage) as stage:
+        await _go_to_workers(stage)
+        await stage.until_shown("● BUSY")
+        await stage.press("x")
+        await stage.until_screen(Confirm)
+        await stage.until_shown("run1  running", "sleep 77", "Stop, interrupt 1", "Keep running")
+        await stage.press("enter")
+        await stage.until_screen(WorkersScreen)
+        assert _orders(backstage).stop is None
+        await stage.press("x")
+        await stage.until_screen(Confirm)
+        await stage.press("y")
+        await stage.until(lambda: _orders(backstage).stop == "now")
+
+
+async def test_started_workers_run_a_job_and_outlive_the_app(backstage: Backstage) -> None:
+    backstage.pending("job1", command="echo it ran")
+    try:
+        async with opened(backstage) as stage:
+            await stage.press("w")
+            await stage.until_screen(StartWorkers)
+            await stage.press("enter")
+            await stage.until(lambda: backstage.state("job1") is JobState.COMPLETED, "it ran")
+            await _go_to_workers(stage)
+            await stage.until_shown("2 up")
+        up = [each for each in backstage.queue.workers() if each.kind is WorkerKind.WORKER]
+        assert len(up) == 2
+    finally:
+        _stop_all(backstage)
+
+
+def _stop_all(backstage: Backstage) -> None:
+    """No process outlives the test: neither what the app started nor what a failure left."""
+    stop(backstage.queue, living(backstage.queue), now=True)
+    deadline = time.monotonic() + PATIENCE
+    while living(backstage.queue):
+        assert time.monotonic() < deadline, "workers are still up"
+        time.sleep(0.02)
