@@ -436,6 +436,14 @@ class Queue:
             connection.execute("DELETE FROM worker WHERE seq = ?", (_seq(worker),))
         self._unlink([self._database.folder / "bells" / worker])
 
+    def came_up(self, supervisor: str) -> set[str]:
+        """Those workers of ``supervisor`` that have been heard at all."""
+        rows = self._database.connection().execute(
+            "SELECT seq FROM worker WHERE supervisor = ? AND heartbeat_at IS NOT NULL",
+            (_seq(supervisor),),
+        )
+        return {reads.worker_id(WorkerKind.WORKER, seq) for (seq,) in rows}
+
     def heartbeats(self, supervisor: str) -> dict[str, int]:
         """When each worker of ``supervisor`` was last heard (UTC milliseconds)."""
         rows = self._database.connection().execute(

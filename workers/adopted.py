@@ -66,6 +66,7 @@ class Adopted:
         self._narrate = narrate
         self._recorded = self._held = recorded
         self._lost = self._noted = False
+        self._outcome: Outcome | None = None
         self._journal = journal.read(queue.folders.journal(worker))
         self._scratch = Scratch(queue.folders, worker)
         self._execution = Execution(lease, self._scratch, family=self._family, now=time.monotonic())
@@ -198,9 +199,11 @@ class Adopted:
 
     def _record(self) -> None:
         execution, lease = self._execution, self._lease
-        self._held = not execution.over
-        outputs = self._scratch.collect(lease, held=self._held)
-        outcome = execution.outcome(outputs, self._queue.folders)
+        if self._outcome is None:  # its output moves only once, however often storing fails
+            outputs = self._scratch.collect(lease, held=not execution.over)
+            self._outcome = execution.outcome(outputs, self._queue.folders)
+        outcome = self._outcome
+        self._held = not outcome.tree_empty
         with suppress(LeaseLost):
             if execution.released:
                 self._queue.release(lease, outcome)

@@ -30,7 +30,6 @@ _CHECKPOINT_EVERY = 10.0
 _PRUNE_EVERY = 60.0
 _SAY_EVERY = 10.0
 _SECOND_SIGNAL_AFTER = 1.0
-_QUICK_DEATH = 2.0  # seconds; a worker that lives shorter is not restarted at once
 _LONGEST_PAUSE = 30.0
 
 
@@ -79,7 +78,7 @@ class Supervisor:
         self._orders = Orders(count=count, paused=False, stop=None)
         self._told_paused = self._told_low = False
         self._first_signal_at: float | None = None
-        self._quick_deaths = 0
+        self._failed_starts = 0
         self._no_start_before = 0.0
         self._due: dict[str, float] = {}
         self._token = -1
@@ -144,6 +143,8 @@ class Supervisor:
                     dead.append(self._dismiss(pid, status))
                 else:
                     self._orphans[pid] = Ended(status, usage, led_session)
+        if dead:
+            self._slow_down(dead)
         for member in dead:
             self._take_over(member.id, member.identity, witnessed=True)
         for adopted in self._adopted:
@@ -157,14 +158,19 @@ class Supervisor:
         self._stop_listening(member)
         if status == 0:
             self._narrate(f"worker {member.id} left")
-            self._quick_deaths = 0
             return member
-        now = time.monotonic()
-        self._quick_deaths = self._quick_deaths + 1 if now - member.since < _QUICK_DEATH else 0
-        pause = min(_LONGEST_PAUSE, 2.0 ** (self._quick_deaths - 1)) if self._quick_deaths else 0
-        self._no_start_before = now + pause
         self._narrate(f"worker {member.id} died ({_how(status)})")
         return member
+
+    def _slow_down(self, dead: Sequence[Member]) -> None:
+        """Workers that die before they come up aren't started again at full speed."""
+        up = self._queue.came_up(self._id)
+        if all(member.id in up for member in dead):
+            self._failed_starts = 0
+            return
+        self._failed_starts += 1
+        pause = min(_LONGEST_PAUSE, 2.0**self._failed_starts / 4)
+        self._no_start_before = time.monotonic() + pause
 
     def _take_over(
         self, worker: str, identity: ProcessIdentity | None, *, witnessed: bool = False

@@ -26,6 +26,7 @@ from workers.wakeup import Wakeup
 HEARTBEAT_EVERY = 5.0
 _POLL_EVERY = 1.0
 _TRY_AGAIN_AFTER = 0.5
+_OVERDUE_AGAIN_AFTER = 0.05  # seconds to let a due job be that can't be taken now
 _ORDERS = 0  # the descriptor that the supervisor's orders come through
 
 
@@ -170,6 +171,7 @@ class Worker:
         if execution.released:
             following = self._store(lambda: self._queue.release(lease, outcome))
         else:
+            self._wait(time.monotonic())  # only to hear orders: the next job may not be wanted
             taking = not (self._draining or self._paused)
             following = self._store(
                 lambda: self._queue.finish(
@@ -214,10 +216,11 @@ class Worker:
         due: int | None = None
         with suppress(QueueError):
             due = self._queue.next_due()
-        if due is None:
+        if due is None or self._paused:
             self._wait(None)
         else:
-            self._wait(time.monotonic() + max(0.0, (due - self._queue.now()) / 1000))
+            seconds = (due - self._queue.now()) / 1000
+            self._wait(time.monotonic() + (seconds if seconds > 0 else _OVERDUE_AGAIN_AFTER))
 
     def _wait(self, until: float | None) -> None:
         """Sleep until ``until`` (monotonic seconds), a second at most, or until woken."""

@@ -1,0 +1,93 @@
+"""Faults planted into the processes under test, by environment variables.
+
+Put this folder on ``PYTHONPATH``; every Python process then looks here as it starts. Nothing of
+it is in the program itself.
+
+``SABOTAGE_DIE``     die by SIGKILL at this step, once (the file ``SABOTAGE_ONCE`` says so)
+``SABOTAGE_CLOCK``   a file with the milliseconds to add to the store's clock
+``SABOTAGE_PLANT``   a bug: what the chaos run must find
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+
+def die_once() -> None:
+    with suppress(FileExistsError):
+        os.close(os.open(os.environ["SABOTAGE_ONCE"], os.O_CREAT | os.O_EXCL))
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def plant_death(step: str) -> None:
+    from store.queue import Queue
+    from workers.journal import Journal
+    from workers.runner import Execution
+
+    owner, name, when = {
+        "claimed": (Queue, "claim", "after"),
+        "starting": (Execution, "start", "before"),
+        "spawned": (Journal, "started", "before"),
+        "running": (Journal, "started", "after"),
+        "ended": (Journal, "ended", "before"),
+        "noted": (Execution, "reaped", "before"),
+        "recording": (Queue, "finish", "before"),
+        "recorded": (Queue, "finish", "after"),
+    }[step]
+    method = getattr(owner, name)
+
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        if when == "before":
+            die_once()
+        result = method(*args, **kwargs)
+        if when == "after" and (name != "claim" or result is not None):
+            die_once()
+        return result
+
+    setattr(owner, name, wrapped)
+
+
+def plant_clock(file: str) -> None:
+    import store
+
+    honest = store.system_clock
+
+    def skewed() -> int:
+        with suppress(OSError, ValueError):
+            return honest() + int(Path(file).read_text())
+        return honest()
+
+    store.system_clock = skewed
+
+
+def plant_bug(bug: str) -> None:
+    from store import AttemptState, Outcome
+    from workers.adopted import Adopted
+
+    def requeue_at_once(self: Any, *_: object) -> None:
+        """Take the job for lost without ending what runs of it."""
+        self._queue.finish(self._lease, Outcome(AttemptState.LOST, error="its worker died"))
+        self._recorded = True
+        self._family = lambda lease: []
+        self._execution._family = self._family
+        self._lose("its worker died")
+
+    def call_it_done(self: Any, *_: object) -> None:
+        """Take the job for done when its worker has died."""
+        self._queue.finish(self._lease, Outcome(AttemptState.COMPLETED, exit_code=0))
+        self._recorded = True
+        self._lose("its worker died")
+
+    Adopted._trace = {"requeue_at_once": requeue_at_once, "call_it_done": call_it_done}[bug]  # type: ignore[method-assign]
+
+
+if "SABOTAGE_DIE" in os.environ:
+    plant_death(os.environ["SABOTAGE_DIE"])
+if "SABOTAGE_CLOCK" in os.environ:
+    plant_clock(os.environ["SABOTAGE_CLOCK"])
+if "SABOTAGE_PLANT" in os.environ:
+    plant_bug(os.environ["SABOTAGE_PLANT"])

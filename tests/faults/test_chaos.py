@@ -1,0 +1,48 @@
+"""Nothing is lost, nothing runs twice at a time, whatever is killed."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from .chaos import Chaos, Tally
+
+# Shorter by hand: QUEUECTL_CHAOS=0.2 pytest tests/faults/test_chaos.py. CI always runs it whole.
+SCALE = 1.0 if os.environ.get("CI") else float(os.environ.get("QUEUECTL_CHAOS", "1"))
+SEEDS = (11, 22, 33, 44, 55)
+JOBS = round(400 * SCALE)
+KILLS = round(100 * SCALE)
+SABOTAGE = str(Path(__file__).with_name("sabotage"))
+
+
+def test_no_job_is_lost_or_doubled_while_everything_is_killed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    total = Tally()
+    for seed in SEEDS:
+        folder = tmp_path / str(seed)
+        folder.mkdir(mode=0o700)
+        tally = Chaos(folder, seed, jobs=JOBS).run(for_kills=KILLS)
+        with capsys.disabled():
+            print(f"\nseed {seed}: {tally}")
+        total += tally
+    assert total.unfinished == []
+    assert total.lost == []
+    assert total.overlapping == []
+    assert total.unexplained == []
+    assert total.worker_kills >= KILLS * len(SEEDS)
+    assert total.supervisor_kills >= KILLS * len(SEEDS) // 5
+
+
+@pytest.mark.parametrize(
+    ("bug", "symptom"), [("requeue_at_once", "overlapping"), ("call_it_done", "lost")]
+)
+def test_the_harness_finds_a_planted_bug(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bug: str, symptom: str
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", SABOTAGE)
+    monkeypatch.setenv("SABOTAGE_PLANT", bug)
+    tally = Chaos(tmp_path, 7, jobs=40, seconds=(0.8, 1.5)).run(for_kills=12)
+    assert getattr(tally, symptom) != []
