@@ -40,7 +40,7 @@ class Batch:
         self._chunk: list[Row] = []
         self._spool: IO[bytes] | None = None
         self._dependencies: list[tuple[int, tuple[str, ...]]] = []
-        self._queues: set[str] = set()
+        self._counts: dict[tuple[str, str], int] = {}
         self._size = 0
 
     def __len__(self) -> int:
@@ -64,7 +64,8 @@ class Batch:
             if job.depends_on:
                 self._dependencies.append((self._size, tuple(dict.fromkeys(job.depends_on))))
             waiting = bool(job.depends_on)
-            self._queues.add(job.queue)
+            state = "blocked" if waiting else "pending"
+            self._counts[job.queue, state] = self._counts.get((job.queue, state), 0) + 1
             self._add(
                 (
                     job.id,
@@ -84,7 +85,7 @@ class Batch:
                     job.label,
                     now,
                     now,
-                    "blocked" if waiting else "pending",
+                    state,
                     int(run_at <= now and not waiting),
                 )
             )
@@ -93,7 +94,7 @@ class Batch:
         """Store all of it inside the caller's transaction; the ids, in order."""
         connection.executemany(
             "INSERT INTO queue (name) VALUES (?) ON CONFLICT DO NOTHING",
-            [(name,) for name in self._queues],
+            {(name,) for name, _ in self._counts},
         )
         row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'job'").fetchone()
         first_seq = (row[0] if row else 0) + 1
@@ -103,6 +104,10 @@ class Batch:
         except sqlite3.IntegrityError as error:
             connection.execute("ROLLBACK")
             raise self._conflict(connection, str(error)) or error from error
+        connection.executemany(
+            "INSERT INTO job_count VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET jobs = jobs + ?3",
+            [(*key, number) for key, number in self._counts.items()],
+        )
         self._connect(connection, first_seq, now)
         return ids
 
@@ -116,15 +121,16 @@ class Batch:
         if len(self._chunk) >= _CHUNK:
             if self._spool is None:
                 self._spool = tempfile.TemporaryFile(dir=self._folder)  # noqa: SIM115
-            marshal.dump(self._chunk, self._spool)
+            data = marshal.dumps(self._chunk, 2)  # later versions look for repeats: slower
+            self._spool.write(len(data).to_bytes(8, "big") + data)
             self._chunk = []
 
     def _rows(self) -> Iterator[Row]:
         if self._spool is not None:
-            end = self._spool.seek(0, 2)
             self._spool.seek(0)
-            while self._spool.tell() < end:
-                yield from marshal.load(self._spool)  # noqa: S302 - our own unnamed file
+            while size := self._spool.read(8):
+                data = self._spool.read(int.from_bytes(size, "big"))
+                yield from marshal.loads(data)  # noqa: S302 - our own unnamed file
         yield from self._chunk
 
     def _with_ids(

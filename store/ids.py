@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from random import Random
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: no i, l, o, u
@@ -17,8 +18,14 @@ def first_id_number(now: int, random: Random) -> int:
 
 def encode(number: int) -> str:
     """``number`` as 11 characters that sort as the numbers do (good until the year 2059)."""
-    high, low = divmod(number, 1 << _RANDOM_BITS)
-    return _encode(high, LENGTH - 3) + _encode(low, 3)
+    high, low = divmod(number, 1 << 10)
+    return _leading(high) + _PAIRS[low]
+
+
+@lru_cache(maxsize=1)
+def _leading(number: int) -> str:
+    """All but the last two characters: the same for a thousand ids on end."""
+    return _encode(number, LENGTH - 2)
 
 
 def _encode(number: int, length: int) -> str:
@@ -27,3 +34,6 @@ def _encode(number: int, length: int) -> str:
         number, digit = divmod(number, 32)
         characters.append(_ALPHABET[digit])
     return "".join(reversed(characters))
+
+
+_PAIRS = tuple(_encode(number, 2) for number in range(1 << 10))

@@ -138,12 +138,6 @@ STATEMENTS = (
     ) STRICT, WITHOUT ROWID
     """,
     """
-    CREATE TRIGGER count_inserted AFTER INSERT ON job BEGIN
-        INSERT INTO job_count VALUES (NEW.queue, NEW.state, 1)
-        ON CONFLICT DO UPDATE SET jobs = jobs + 1;
-    END
-    """,
-    """
     CREATE TRIGGER count_deleted AFTER DELETE ON job BEGIN
         UPDATE job_count SET jobs = jobs - 1 WHERE queue = OLD.queue AND state = OLD.state;
     END
