@@ -85,6 +85,7 @@ class Form(ModalScreen[Result | None]):
             self._note(wrong.problem, problem=True)
             return
         values = {field.name or "": field.text for field in fields if field.text}
+        self._note("One moment …")
         try:
             result = await self.submit(values)
         except (QueueError, OSError) as error:

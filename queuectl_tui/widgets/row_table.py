@@ -139,6 +139,11 @@ class RowTable(ScrollView, Generic[Row]):
         return Viewport(top=self.scroll_offset.y, height=height, cursor=self._cursor)
 
     @property
+    def order(self) -> tuple[str, bool] | None:
+        """The sort column of the rows that are shown, and whether it is turned round."""
+        return self._sorted
+
+    @property
     def visible_range(self) -> tuple[int, int]:
         """The first and the last row in sight, counted from 1; (0, 0) if there is none."""
         view = self.viewport

@@ -123,14 +123,14 @@ class Stage:
         return self.app.screen
 
     @property
-    def list(self) -> JobListScreen:
+    def listing(self) -> JobListScreen:
         screen = self.app.screen
         assert isinstance(screen, JobListScreen)
         return screen
 
     @property
     def table(self) -> JobTable:
-        return self.list.table
+        return self.listing.table
 
     def rows(self) -> list[str]:
         """The ids in sight, top to bottom."""
@@ -155,7 +155,7 @@ class Stage:
     async def press(self, *keys: str) -> None:
         await self.pilot.press(*keys)
 
-    async def type(self, text: str) -> None:
+    async def write(self, text: str) -> None:
         focused = self.screen.focused
         assert isinstance(focused, Input)
         for char in text:
@@ -173,6 +173,11 @@ class Stage:
 
     async def until_shown(self, *texts: str) -> None:
         await self.until(lambda: all(text in self.shown() for text in texts), f"shown: {texts}")
+
+    async def until_ordered(self) -> None:
+        """Waits until the rows in the order that was asked for are there."""
+        asked = self.listing.order
+        await self.until(lambda: self.table.order == (asked.column, asked.reverse), "in order")
 
     async def until_at(self, job_id: str) -> None:
         await self.until(lambda: self.table.cursor_key == job_id, f"cursor on {job_id}")

@@ -87,7 +87,7 @@ async def test_the_palette_runs_what_keys_run(backstage: Backstage) -> None:
     async with opened(backstage) as stage:
         await stage.press("ctrl+p")
         await stage.until(lambda: stage.app.screen.focused is not None)
-        await stage.type("dead letter queue")
+        await stage.write("dead letter queue")
         await stage.until_shown("Dead letter queue")
         await stage.pilot.pause(0.3)
         await stage.press("enter")

@@ -67,7 +67,7 @@ async def test_hostile_text_is_text_in_toasts_and_filters(backstage: Backstage) 
     backstage.pending("job1", command=HOSTILE)
     async with opened(backstage) as stage:
         await stage.press("slash")
-        await stage.type("[/red]")
+        await stage.write("[/red]")
         await stage.press("enter")
         await stage.until(lambda: stage.rows() == ["job1"])
         await _until_text(stage, "“[/red]”")

@@ -54,12 +54,12 @@ async def test_text_filters_as_it_is_typed_and_esc_clears(backstage: Backstage) 
     _every_state(backstage)
     async with opened(backstage) as stage:
         await stage.press("slash")
-        await stage.type("batch")
+        await stage.write("batch")
         await stage.until(lambda: stage.rows() == ["pending1"], "one matches the command")
         await stage.press("escape")
         await stage.until(lambda: len(stage.rows()) == 7)
         await stage.press("slash")
-        await stage.type("state:dead exit:3")
+        await stage.write("state:dead exit:3")
         await stage.until(lambda: stage.rows() == ["dead1"], "terms")
         await stage.press("enter")
         await stage.until(lambda: stage.screen.focused is stage.table)
@@ -72,7 +72,7 @@ async def test_a_half_typed_term_says_so_and_filters_nothing(backstage: Backstag
     _every_state(backstage)
     async with opened(backstage) as stage:
         await stage.press("slash")
-        await stage.type("state:zzz")
+        await stage.write("state:zzz")
         await stage.until_shown("no state begins with 'zzz'")
         assert len(stage.rows()) == 7
 
@@ -87,15 +87,23 @@ async def test_the_cursor_follows_its_job_through_inserts_and_orders(backstage: 
         assert stage.table.cursor_key == "job25"
         assert stage.table.cursor == 7
         for key in ("I", "greater_than_sign", "greater_than_sign"):
-            order = stage.list.order
             await stage.press(key)
-            await stage.until(lambda before=order: stage.list.order != before)
-            await stage.until(lambda: stage.table.current is not None)
-            await stage.until_at("job25")
-            row = stage.table.row(stage.table.cursor)
-            assert row is not None
-            assert row.id == "job25"
-        assert "> job25" in stage.shown()
+            await stage.until_ordered()
+            assert stage.table.cursor_key == "job25"
+            assert "> job25" in stage.shown()
+
+
+async def test_the_cursor_follows_its_job_to_the_other_end_of_a_long_list(
+    backstage: Backstage,
+) -> None:
+    backstage.pending(*(f"job{number:04}" for number in range(2000)))
+    async with opened(backstage) as stage:
+        await stage.press("j", "j")
+        await stage.until_at("job1997")
+        await stage.press("I")
+        await stage.until_ordered()
+        assert stage.table.cursor == 1997
+        await stage.until_shown("> job1997")
 
 
 async def test_the_picker_sorts_and_the_arrow_shows(backstage: Backstage) -> None:
@@ -135,7 +143,7 @@ async def test_a_range_and_all_that_match_are_marked(backstage: Backstage) -> No
         await stage.press("backslash", "V", "G", "V")
         await stage.until(lambda: len(stage.table.marks) == 118, "the range to the end")
         await stage.press("backslash", "slash")
-        await stage.type("job00")
+        await stage.write("job00")
         await stage.press("enter")
         await stage.until(lambda: stage.table.total == 10)
         await stage.press("asterisk")

@@ -71,6 +71,20 @@ async def test_the_other_screens_fit_too(backstage: Backstage, size: tuple[int, 
         await stage.until_shown("Workers", "○ IDLE")
 
 
+async def test_an_unchanged_store_is_not_read_again(backstage: Backstage) -> None:
+    backstage.ended("done1")
+    async with opened(backstage) as stage:
+        queue = stage.app.session.queue
+        asked, read = queue.change_token, queue.snapshot
+        calls: list[str] = []
+        queue.change_token = lambda: calls.append("asked") or asked()  # type: ignore[method-assign, func-returns-value]
+        queue.snapshot = lambda *a, **k: calls.append("read") or read(*a, **k)  # type: ignore[method-assign, func-returns-value]
+        await stage.until(lambda: calls.count("asked") > 4, "it looks")
+        assert "read" not in calls
+        backstage.pending("job1")
+        await stage.until(lambda: "read" in calls, "it reads")
+
+
 async def test_a_quiet_screen_paints_nothing(backstage: Backstage) -> None:
     backstage.ended("done1")
     async with opened(backstage) as stage:
@@ -87,7 +101,7 @@ async def test_a_quiet_screen_paints_nothing(backstage: Backstage) -> None:
 
         table.refresh = noting  # type: ignore[method-assign, assignment]
         backstage.queue.heartbeat(backstage.worker)
-        token = stage.list._token
-        await stage.until(lambda: stage.list._token != token, "a new picture was read")
+        token = stage.listing._token
+        await stage.until(lambda: stage.listing._token != token, "a new picture was read")
         await stage.pilot.pause()
         assert painted == []

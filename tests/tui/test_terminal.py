@@ -15,6 +15,7 @@ import pexpect
 import pyte
 import pytest
 
+from queuectl_tui.app import _hung_up
 from store import JobState
 from tests.tui.stage import HOSTILE, HOSTILE_AS_TEXT, PATIENCE, Backstage
 
@@ -120,6 +121,14 @@ def test_it_ends_with_its_terminal(terminal: Terminal) -> None:
     terminal.until_shown("> wait1")
     os.kill(terminal.child.pid, signal.SIGHUP)
     terminal.until_gone()
+
+
+def test_a_terminal_that_hung_up_is_noticed() -> None:
+    ours, theirs = os.openpty()
+    assert not _hung_up(theirs)
+    os.close(ours)
+    assert _hung_up(theirs)
+    os.close(theirs)
 
 
 def test_it_ends_when_nobody_can_press_a_key_any_more(backstage: Backstage) -> None:

@@ -6,6 +6,7 @@ import time
 
 from queuectl_tui.screens.confirm import Confirm
 from queuectl_tui.screens.job import JobScreen
+from queuectl_tui.screens.jobs import JobsScreen
 from queuectl_tui.screens.start_workers import StartWorkers
 from queuectl_tui.screens.workers import WorkersScreen
 from store import JobState, Orders, WorkerKind
@@ -88,6 +89,7 @@ async def test_started_workers_run_a_job_and_outlive_the_app(backstage: Backstag
             await stage.until_screen(StartWorkers)
             await stage.press("enter")
             await stage.until(lambda: backstage.state("job1") is JobState.COMPLETED, "it ran")
+            await stage.until_screen(JobsScreen)
             await _go_to_workers(stage)
             await stage.until_shown("2 up")
         up = [each for each in backstage.queue.workers() if each.kind is WorkerKind.WORKER]
