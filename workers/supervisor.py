@@ -73,6 +73,7 @@ class Supervisor:
         self._lock = _lock_pool(queue, pool)
         self._host = socket.gethostname()
         self._crew: dict[int, Member] = {}
+        self._dead: list[Member] = []
         self._adopted: list[Adopted] = []
         self._orphans: Reaped = {}
         self._orders = Orders(count=count, paused=False, stop=None)
@@ -141,12 +142,15 @@ class Supervisor:
                 _, status, usage = os.wait4(pid, 0)
                 if pid in self._crew:
                     dead.append(self._dismiss(pid, status))
+                    self._dead.append(dead[-1])
                 else:
                     self._orphans[pid] = Ended(status, usage, led_session)
         if dead:
             self._slow_down(dead)
-        for member in dead:
+        while self._dead:  # one stays in it until it has been taken over: the store may be busy
+            member = self._dead[0]
             self._take_over(member.id, member.identity, witnessed=True)
+            self._dead.remove(member)
         for adopted in self._adopted:
             adopted.pass_on(self._orphans)
         self._orphans.clear()
@@ -216,10 +220,12 @@ class Supervisor:
         ours = {adopted.worker for adopted in self._adopted}
         ours |= {member.id for member in self._crew.values()}
         for entry in entries:
-            if entry.id in alive or entry.id in ours or entry.supervisor in alive:
+            if entry.id in alive or entry.id in ours or entry.supervisor in alive - {self._id}:
                 continue
             if entry.kind is WorkerKind.SUPERVISOR:
                 self._queue.unregister(entry.id)
+            elif entry.supervisor == self._id:  # all done, but the store was busy
+                self._forget_if_clear(entry.id)
             else:
                 self._narrate(f"worker {entry.id} is gone, and so is its supervisor")
                 self._take_over(entry.id, entry.identity)
@@ -308,10 +314,10 @@ class Supervisor:
         stop = ordered.stop or self._orders.stop
         for number in self._wakeup.signals():
             now = time.monotonic()
-            if stop is None:
-                stop, self._first_signal_at = "drain", now
+            if self._first_signal_at is None:
+                stop, self._first_signal_at = stop or "drain", now
                 self._narrate(f"{number.name}: draining; once more to stop what runs")
-            elif now - (self._first_signal_at or 0) >= _SECOND_SIGNAL_AFTER:
+            elif now - self._first_signal_at >= _SECOND_SIGNAL_AFTER:
                 stop = "now"
         if stop != self._orders.stop:
             self._announce_stop(stop)
