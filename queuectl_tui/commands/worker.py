@@ -1,0 +1,196 @@
+"""``worker``: start, stop, list, scale, pause and resume what runs the jobs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import click
+
+from queuectl_tui import streams
+from queuectl_tui.commands.options import Duration, Name, json_option, yes_option
+from queuectl_tui.confirm import confirm
+from queuectl_tui.output import print_json_array, print_table, worker_to_json
+from queuectl_tui.session import current_queue
+from queuectl_tui.text import duration, size
+
+if TYPE_CHECKING:
+    from store import Worker
+    from store.queue import Queue
+
+_MOST_WORKERS = 1000
+_TIMED_OUT = 124
+_LOOK_EVERY = 0.05
+
+_pool_option = click.option("--pool", type=Name(), help="Only this pool.")
+
+
+@click.group()
+def command() -> None:
+    """Start, stop and watch the workers."""
+
+
+@command.command()
+@click.option("--count", type=click.IntRange(1, _MOST_WORKERS), default=1, show_default=True)
+@click.option("--queue", "queues", type=Name(), multiple=True, help="Serve only this; repeatable.")
+@click.option("--pool", type=Name(), default="default", show_default=True, help="The pool's name.")
+@click.option("--detach", is_flag=True, help="Return once the workers are up; they stay.")
+def start(count: int, queues: tuple[str, ...], pool: str, detach: bool) -> int:
+    """Run jobs with COUNT workers, in the foreground until Ctrl-C.
+
+    The first Ctrl-C lets running jobs end, a second one stops them and gives them back.
+    """
+    import workers
+
+    queue = current_queue()
+    if detach:
+        supervisor = workers.start_detached(queue, pool=pool, count=count, queues=queues)
+        streams.narrate(
+            f"Supervisor {supervisor.id} (pid {supervisor.pid}) keeps {_workers(count)} up; "
+            "stop with: queuectl-tui worker stop"
+        )
+        return 0
+    url = queue.url
+    queue.close()
+    return workers.run_supervisor(
+        url, pool=pool, count=count, queues=queues, narrate=_narrate, report=True
+    )
+
+
+@command.command()
+@click.option("--now", is_flag=True, help="Stop running jobs; they go back to pending.")
+@click.option("--timeout", type=Duration(), help="Wait at most this long, then exit 124.")
+@yes_option
+@_pool_option
+def stop(now: bool, timeout: float | None, yes: bool, pool: str | None) -> int:
+    """Let running jobs end, take no more, and wait for that."""
+    import workers
+
+    queue = current_queue()
+    chosen = workers.living(queue, pool)
+    if not chosen:
+        _nothing_runs(pool)
+        return 0 if pool is None else 1
+    if now:
+        running = [queue.job(worker.job) for worker in chosen if worker.job is not None]
+        if running:
+            question = f"Stop {_workers(len(running), 'running job')} and give them back?"
+            confirm(question, running, now=queue.now(), yes=yes)
+    workers.stop(queue, chosen, now=now)
+    return _wait_for_end(queue, chosen, timeout)
+
+
+@command.command("list")
+@json_option
+def list_workers(as_json: bool) -> None:
+    """Supervisors and workers, with what they run and use."""
+    crew = current_queue().workers()
+    if as_json:
+        print_json_array(worker_to_json(worker) for worker in crew)
+        return
+    if not crew:
+        _nothing_runs(None)
+    columns = ("ID", "KIND", "POOL", "PID", "STATE", "JOB", "DONE", "FAILED", "CPU%", "MEM", "BEAT")
+    print_table(columns, [_row(worker) for worker in crew])
+
+
+@command.command()
+@click.argument("count", type=click.IntRange(0, _MOST_WORKERS))
+@_pool_option
+def scale(count: int, pool: str | None) -> None:
+    """Keep COUNT workers up. Fewer lets running jobs end first."""
+    queue = current_queue()
+    for name in _pools(queue, pool, one=True):
+        queue.order(name, count=count)
+        streams.narrate(f"Pool {name} keeps {_workers(count)} up")
+
+
+@command.command()
+@_pool_option
+def pause(pool: str | None) -> None:
+    """Take no new jobs; what runs goes on."""
+    _set_paused(pool, True)
+
+
+@command.command()
+@_pool_option
+def resume(pool: str | None) -> None:
+    """Take jobs again."""
+    _set_paused(pool, False)
+
+
+def _set_paused(pool: str | None, paused: bool) -> None:
+    queue = current_queue()
+    for name in _pools(queue, pool):
+        queue.order(name, paused=paused)
+        streams.narrate(f"Pool {name} is {'paused' if paused else 'resumed'}")
+
+
+def _pools(queue: Queue, pool: str | None, *, one: bool = False) -> Sequence[str]:
+    """The pools that are meant: the named one, else those that run."""
+    import workers
+    from store import InvalidInput, QueueError, WorkerKind
+
+    running = sorted(
+        worker.pool
+        for worker in workers.living(queue, pool)
+        if worker.kind is WorkerKind.SUPERVISOR
+    )
+    if not running:
+        which = "" if pool is None else f" pool {pool}"
+        raise QueueError(f"no supervisor runs{which}; start one with: queuectl-tui worker start")
+    if one and len(running) > 1:
+        raise InvalidInput(f"several pools run: choose one of {', '.join(running)} with --pool")
+    return running
+
+
+def _wait_for_end(queue: Queue, chosen: Sequence[Worker], timeout: float | None) -> int:
+    import workers
+
+    waiting = {worker.id for worker in chosen}
+    deadline = None if timeout is None else time.monotonic() + timeout
+    said: set[str] = set()
+    while left := [worker for worker in workers.living(queue) if worker.id in waiting]:
+        running = {worker.id: worker.job for worker in left if worker.job is not None}
+        if deadline is not None and time.monotonic() >= deadline:
+            what = ", ".join(f"{name} runs {job}" for name, job in running.items())
+            streams.narrate(f"Still draining after {duration(timeout or 0)}: {what or 'workers'}")
+            return _TIMED_OUT
+        for name, job in running.items():
+            if name not in said:
+                said.add(name)
+                streams.narrate(f"Waiting for {name}, which runs {job}")
+        time.sleep(_LOOK_EVERY)
+    streams.narrate("Stopped")
+    return 0
+
+
+def _row(worker: Worker) -> tuple[object, ...]:
+    return (
+        worker.id,
+        worker.kind.value,
+        worker.pool,
+        worker.pid,
+        worker.state,
+        worker.job,
+        worker.done,
+        worker.failed,
+        worker.cpu_percent,
+        None if worker.rss_bytes is None else size(worker.rss_bytes),
+        duration(worker.heartbeat_age),
+    )
+
+
+def _nothing_runs(pool: str | None) -> None:
+    which = "" if pool is None else f" of pool {pool}"
+    streams.narrate(f"No worker{which} is running; start one with: queuectl-tui worker start")
+
+
+def _workers(count: int, noun: str = "worker") -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def _narrate(event: str) -> None:
+    streams.narrate(f"{datetime.now():%H:%M:%S} {event}")
