@@ -49,7 +49,6 @@ class Adopted:
         *,
         recorded: bool,
         witnessed: bool,
-        reaped: Reaped,
         narrate: Callable[[str], None],
     ) -> None:
         """``recorded``: the attempt has ended, only its processes are to be cleared away.
@@ -70,23 +69,25 @@ class Adopted:
         self._journal = journal.read(queue.folders.journal(worker))
         self._scratch = Scratch(queue.folders, worker)
         self._execution = Execution(lease, self._scratch, family=self._family, now=time.monotonic())
-        self._trace(reaped)
+        self._traced = False
 
     @property
     def ending(self) -> bool:
         """Whether its processes are being ended right now, and worth looking at often."""
         return self._execution.ended and not self._noted
 
-    def pass_on(self, reaped: Reaped) -> None:
-        """Take what is ours from the processes that ended."""
-        leader = self._execution.leader
-        if leader is not None and leader in reaped:
-            ended = reaped.pop(leader)
-            self._execution.reaped(leader, ended.status, ended.usage)
+    def advance(self, reaped: Reaped, *, stop: bool) -> None:
+        """Do what is due, and take what is ours from ``reaped``; ``stop``: give the job back.
 
-    def advance(self, *, stop: bool) -> None:
-        """Do what is due; ``stop``: end it and give the job back."""
+        Raises ``QueueError`` when the store can't be written; the next call goes on from there.
+        """
         execution, lease = self._execution, self._lease
+        if not self._traced:
+            self._trace(reaped)
+            self._traced = True
+        if execution.leader is not None and execution.leader in reaped:
+            ended = reaped.pop(execution.leader)
+            execution.reaped(execution.leader, ended.status, ended.usage)
         if stop:
             execution.stop(Stop.RELEASE, time.monotonic())
         elif not execution.ended and self._queue.cancel_requested(lease):
@@ -199,18 +200,17 @@ class Adopted:
 
     def _record(self) -> None:
         execution, lease = self._execution, self._lease
-        if self._outcome is None:  # its output moves only once, however often storing fails
-            outputs = self._scratch.collect(lease, held=not execution.over)
+        if self._outcome is None:  # what was collected once is gone from the scratch files
+            self._held = not execution.over
+            outputs = self._scratch.collect(lease, held=self._held)
             self._outcome = execution.outcome(outputs, self._queue.folders)
-        outcome = self._outcome
-        self._held = not outcome.tree_empty
         with suppress(LeaseLost):
             if execution.released:
-                self._queue.release(lease, outcome)
+                self._queue.release(lease, self._outcome)
             else:
-                self._queue.finish(lease, outcome)
+                self._queue.finish(lease, self._outcome)
         self._recorded = True
-        self._narrate(f"{lease.job_id} {outcome.state.value.replace('_', ' ')}")
+        self._narrate(f"{lease.job_id} {self._outcome.state.value.replace('_', ' ')}")
 
 
 def _is_child(pid: int) -> bool:

@@ -31,6 +31,7 @@ class Journal:
         self._path = path
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
         self._fd = os.open(path, flags, 0o600)
+        self._write("")  # room for every line to come, be the disk full by then
 
     def starting(self, attempt_id: int) -> None:
         self._write(f"{attempt_id} - -")

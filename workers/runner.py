@@ -27,6 +27,7 @@ _LOOK_AFTER, _LOOK_OFTEN, _LOOK_SELDOM = 0.05, 0.02, 1.0  # seconds between look
 _SAMPLE_AFTER = 0.02  # seconds; before, a command has hardly become itself
 _ERROR_BYTES = 4096
 _LONGEST_ERROR = 1000
+_EXHAUSTED = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE)
 _RSS_UNIT = 1 if sys.platform == "darwin" else 1024
 
 
@@ -75,10 +76,16 @@ class Execution:
         self._own_peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _RSS_UNIT
 
     def start(self, environ: Mapping[str, str]) -> None:
-        """Run the command as leader of a session of its own. A start that fails is an outcome."""
+        """Run the command as leader of a session of its own. A start that fails is an outcome.
+
+        Raises ``OSError`` when the machine has no process, descriptor or memory to spare: that is
+        not the command's fault.
+        """
         try:
             self.leader = self._spawn(environ)
         except OSError as error:
+            if error.errno in _EXHAUSTED:
+                raise
             self._failure = _start_failure(self.lease, error)
             self.ended = self.over = True
 

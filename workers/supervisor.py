@@ -104,8 +104,8 @@ class Supervisor:
         while True:
             try:
                 self.tick()
-            except QueueError as error:
-                self._narrate(f"store: {error}")
+            except (QueueError, OSError) as error:
+                self._narrate(f"{error}; trying again")
             if self._done:
                 break
             self._wait()
@@ -119,7 +119,7 @@ class Supervisor:
     def tick(self) -> None:
         self._reap()
         self._obey()
-        self._advance_adopted()
+        self._adopt()
         self._heartbeat()
         self._rescue()
         self._end_stalled()
@@ -128,7 +128,7 @@ class Supervisor:
 
     @property
     def _done(self) -> bool:
-        return self._orders.stop is not None and not self._crew and not self._adopted
+        return self._orders.stop is not None and not (self._crew or self._dead or self._adopted)
 
     # Reap, adopt ---------------------------------------------------------------------------------
 
@@ -142,17 +142,22 @@ class Supervisor:
                 _, status, usage = os.wait4(pid, 0)
                 if pid in self._crew:
                     dead.append(self._dismiss(pid, status))
-                    self._dead.append(dead[-1])
                 else:
                     self._orphans[pid] = Ended(status, usage, led_session)
+        self._dead += dead
         if dead:
             self._slow_down(dead)
-        while self._dead:  # one stays in it until it has been taken over: the store may be busy
-            member = self._dead[0]
+
+    def _adopt(self) -> None:
+        """See to what dead workers ran. Nothing is forgotten while the store can't be written."""
+        for member in tuple(self._dead):
             self._take_over(member.id, member.identity, witnessed=True)
             self._dead.remove(member)
-        for adopted in self._adopted:
-            adopted.pass_on(self._orphans)
+        for adopted in tuple(self._adopted):
+            adopted.advance(self._orphans, stop=self._orders.stop == "now")
+            if adopted.over:
+                self._adopted.remove(adopted)
+                self._forget_if_clear(adopted.worker)
         self._orphans.clear()
 
     def _dismiss(self, pid: int, status: int) -> Member:
@@ -172,6 +177,9 @@ class Supervisor:
         if all(member.id in up for member in dead):
             self._failed_starts = 0
             return
+        self._pause_starting()
+
+    def _pause_starting(self) -> None:
         self._failed_starts += 1
         pause = min(_LONGEST_PAUSE, 2.0**self._failed_starts / 4)
         self._no_start_before = time.monotonic() + pause
@@ -190,18 +198,10 @@ class Supervisor:
                     identity,
                     recorded=lease in held,
                     witnessed=witnessed,
-                    reaped=self._orphans,
                     narrate=self._narrate,
                 )
             )
         self._forget_if_clear(worker)
-
-    def _advance_adopted(self) -> None:
-        for adopted in tuple(self._adopted):
-            adopted.advance(stop=self._orders.stop == "now")
-            if adopted.over:
-                self._adopted.remove(adopted)
-                self._forget_if_clear(adopted.worker)
 
     def _forget_if_clear(self, worker: str) -> None:
         if any(adopted.worker == worker for adopted in self._adopted):
@@ -218,7 +218,7 @@ class Supervisor:
         entries = [entry for entry in self._queue.registered() if entry.host == self._host]
         alive = {entry.id for entry in entries if processes.is_alive(entry.identity)}
         ours = {adopted.worker for adopted in self._adopted}
-        ours |= {member.id for member in self._crew.values()}
+        ours |= {member.id for member in (*self._crew.values(), *self._dead)}
         for entry in entries:
             if entry.id in alive or entry.id in ours or entry.supervisor in alive - {self._id}:
                 continue
@@ -280,15 +280,12 @@ class Supervisor:
             supervisor=self._id,
             queues=self._queues,
         )
-        command = [sys.executable, "-P", "-m", "workers", "worker", self._queue.url, worker]
-        process = subprocess.Popen(
-            [*command, *(["--report"] if self._report else []), *self._queues],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE if self._report else subprocess.DEVNULL,
-            env=os.environ | {processes.MARKER: f"{self._queue.store_id}/{worker}"},
-            cwd="/",
-            start_new_session=True,
-        )
+        try:
+            process = self._spawn(worker)
+        except OSError:
+            self._queue.unregister(worker)
+            self._pause_starting()
+            raise
         identity = processes.identify(process.pid)
         member = Member(worker, process, time.monotonic(), identity)
         self._crew[process.pid] = member
@@ -300,6 +297,17 @@ class Supervisor:
         if self._told_paused:
             self._tell(member, Order.PAUSE)
         self._narrate(f"worker {worker} started (pid {process.pid})")
+
+    def _spawn(self, worker: str) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-P", "-m", "workers", "worker", self._queue.url, worker]
+        return subprocess.Popen(
+            [*command, *(["--report"] if self._report else []), *self._queues],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE if self._report else subprocess.DEVNULL,
+            env=os.environ | {processes.MARKER: f"{self._queue.store_id}/{worker}"},
+            cwd="/",
+            start_new_session=True,
+        )
 
     def _tell(self, member: Member, order: Order) -> None:
         with suppress(OSError):

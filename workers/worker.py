@@ -26,6 +26,7 @@ from workers.wakeup import Wakeup
 HEARTBEAT_EVERY = 5.0
 _POLL_EVERY = 1.0
 _TRY_AGAIN_AFTER = 0.5
+_LONGEST_REST = 30.0
 _OVERDUE_AGAIN_AFTER = 0.05  # seconds to let a due job be that can't be taken now
 _ORDERS = 0  # the descriptor that the supervisor's orders come through
 
@@ -55,6 +56,7 @@ class Worker:
         self._queues = tuple(queues)
         self._report = report
         self._draining = self._stopping = self._paused = False
+        self._exhausted_for = 0.0
         self._looks_due = True
         self._looked_at = 0.0
         self._heard_at = -HEARTBEAT_EVERY
@@ -98,10 +100,8 @@ class Worker:
         """Run one attempt to its end; the next lease, if one was claimed on the way."""
         self._tell(f"{lease.job_id} started, attempt {lease.number}")
         execution = Execution(lease, self._scratch, family=self._family, now=time.monotonic())
-        self._journal.starting(lease.attempt_id)
-        execution.start(self._environment(lease))
-        if execution.leader is not None:
-            self._journal.started(lease.attempt_id, execution.leader)
+        if not self._start(execution):
+            return None
         following, recorded, held = None, False, False
         while True:
             empty = self._reap(execution)
@@ -116,6 +116,29 @@ class Worker:
         if held:
             self._settle(lease)
         return following
+
+    def _start(self, execution: Execution) -> bool:
+        """Start the command; a job that this machine has no room for is given back, uncounted."""
+        lease = execution.lease
+        self._journal.starting(lease.attempt_id)
+        try:
+            execution.start(self._environment(lease))
+        except OSError as error:
+            self._tell(f"{lease.job_id} cannot be started now: {error.strerror}")
+            self._store(partial(self._queue.release, lease, _NOT_STARTED))
+            self._rest()
+            return False
+        self._exhausted_for = 0.0
+        if execution.leader is not None:
+            self._journal.started(lease.attempt_id, execution.leader)
+        return True
+
+    def _rest(self) -> None:
+        """Take nothing for a while, longer each time."""
+        self._exhausted_for = min(2 * self._exhausted_for + 1, _LONGEST_REST)
+        until = time.monotonic() + self._exhausted_for
+        while time.monotonic() < until and not self._draining:
+            self._wait(until)
 
     # Around one execution ------------------------------------------------------------------------
 
