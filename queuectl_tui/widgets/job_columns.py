@@ -87,12 +87,12 @@ def _tries(job: Job, _: int) -> Cell:
 
 
 def _age(job: Job, now: int) -> Cell:
-    return Cell(age((now - job.created_at) / 1000), "dim")
+    return Cell(_quiet_age(now - job.created_at), "dim")
 
 
 def _died(job: Job, now: int) -> Cell:
     ended = job.finished_at if job.finished_at is not None else job.updated_at
-    return Cell(age((now - ended) / 1000), "dim")
+    return Cell(_quiet_age(now - ended), "dim")
 
 
 def _error(job: Job, _: int) -> Cell:
@@ -103,6 +103,13 @@ def _command(job: Job, _: int) -> Cell:
     if job.label:
         return Cell(f"{job.label}: {job.line}")
     return Cell(job.line)
+
+
+def _quiet_age(ms: int) -> str:
+    """An age that changes seldom: every row in sight has one, and each change is sent."""
+    if ms < 10_000:
+        return "<10s"
+    return f"{ms // 10_000 * 10}s" if ms < 60_000 else age(ms / 1000)
 
 
 def _whole(ms: int) -> str:

@@ -329,8 +329,10 @@ class RowTable(ScrollView, Generic[Row]):
         surface = self.get_component_rich_style(f"table--{look.surface}")
         segments = [Segment(look.gutter, surface)]
         for cell in look.cells:
-            tone = self.get_component_rich_style(f"tone--{cell.tone}", partial=True)
-            segments += [Segment(cell.text, surface + tone), Segment(" " * GAP, surface)]
+            # only the full style has its colour blended; the background is the row's all the same
+            tone = self.get_component_rich_style(f"tone--{cell.tone}")
+            style = surface + tone + surface.background_style
+            segments += [Segment(cell.text, style), Segment(" " * GAP, surface)]
         return Strip(segments).adjust_cell_length(width, surface)
 
     def _header(self, width: int) -> Strip:

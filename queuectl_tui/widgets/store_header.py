@@ -55,7 +55,7 @@ class StoreHeader(OneLine):
 
     def _compose_line(self) -> None:
         parts = [
-            Part(4, (Piece("queuectl", "bold $primary"),)),
+            Part(4, (Piece("queuectl", "bold $text-primary"),)),
             Part(6, (Piece(self._place, "bold"),)),
             Part(10, (freshness(self._health),)),
         ]
@@ -93,9 +93,12 @@ def _status_parts(status: Status) -> list[Part]:
 
 
 def _workers(status: Status) -> list[Piece]:
-    if not status.workers_up:
-        return [Piece("no workers", "bold $warning" if status.oldest_pending_seconds else "dim")]
-    pieces = [Piece("workers ", "dim"), Piece(f"{status.workers_busy}/{status.workers_up} busy")]
+    if status.workers_up:
+        busy = f"{status.workers_busy}/{status.workers_up} busy"
+        pieces = [Piece("workers ", "dim"), Piece(busy)]
+    else:
+        wanted = status.oldest_pending_seconds is not None
+        pieces = [Piece("no workers", "bold $warning" if wanted else "dim")]
     if status.workers_stale:
         pieces.append(Piece(f" {status.workers_stale} STALE", "bold $error"))
     return pieces
