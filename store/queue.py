@@ -415,6 +415,16 @@ class Queue:
                 (identity.pid, identity.start, identity.boot_id, _seq(worker)),
             )
 
+    def inherit(self, worker: Worker, supervisor: str) -> bool:
+        """Make a dead worker ``supervisor``'s own; False when another was faster."""
+        former = None if worker.supervisor is None else _seq(worker.supervisor)
+        with self._change(ring=False) as connection:
+            cursor = connection.execute(
+                "UPDATE worker SET supervisor = ? WHERE seq = ? AND supervisor IS ?",
+                (_seq(supervisor), _seq(worker.id), former),
+            )
+            return cursor.rowcount == 1
+
     def heartbeat(self, worker: str) -> None:
         """Say that ``worker`` lives."""
         with self._change(ring=False) as connection:

@@ -224,9 +224,9 @@ class Supervisor:
                 continue
             if entry.kind is WorkerKind.SUPERVISOR:
                 self._queue.unregister(entry.id)
-            elif entry.supervisor == self._id:  # all done, but the store was busy
-                self._forget_if_clear(entry.id)
-            else:
+            elif entry.supervisor == self._id:  # the store was busy
+                self._take_over(entry.id, entry.identity)
+            elif self._queue.inherit(entry, self._id):
                 self._narrate(f"worker {entry.id} is gone, and so is its supervisor")
                 self._take_over(entry.id, entry.identity)
         for worker in self._queue.orphaned():
