@@ -23,9 +23,12 @@ class LogText:
 
     def feed(self, chunk: bytes, *, last: bool = False) -> str:
         text = self._held + self._decoder.decode(chunk, final=last)
+        if last:
+            return escape_lines(text)
+        whole = text.rstrip("\r")
         # whether a carriage return ends a line is known when the next character is
-        self._held = "\r" if text.endswith("\r") and not last else ""
-        return escape_lines(text.removesuffix(self._held))
+        self._held = text[len(whole) :]
+        return escape_lines(whole)
 
 
 def chunks(view: OutputView, tail: int | None = None) -> Iterator[bytes]:

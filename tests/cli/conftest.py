@@ -7,8 +7,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from select import select
+from typing import IO
 
 import pytest
 from click.testing import CliRunner, Result
@@ -68,19 +70,26 @@ class Program:
     """The command line as a process of its own."""
 
     environ: dict[str, str]
+    started: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
-    def start(self, *words: str, **options: object) -> subprocess.Popen[bytes]:
-        streams = {
-            "stdin": subprocess.DEVNULL,
-            "stdout": subprocess.PIPE,
-            "stderr": subprocess.PIPE,
-        }
-        return subprocess.Popen(
+    def start(
+        self,
+        *words: str,
+        stdin: int = subprocess.DEVNULL,
+        stdout: int | IO[bytes] = subprocess.PIPE,
+        stderr: int | IO[bytes] = subprocess.PIPE,
+    ) -> subprocess.Popen[bytes]:
+        process = subprocess.Popen(
             [sys.executable, "-m", "queuectl_tui", *words],
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr,
             env=self.environ,
             cwd=PROJECT,
-            **{**streams, **options},  # type: ignore[call-overload]
+            bufsize=0,
         )
+        self.started.append(process)
+        return process
 
     def run(self, *words: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
         process = self.start(*words, stdin=subprocess.PIPE)
@@ -89,8 +98,27 @@ class Program:
 
 
 @pytest.fixture
-def program(db: Path) -> Program:
-    return Program(dict(os.environ))
+def program(db: Path) -> Iterator[Program]:
+    program = Program(dict(os.environ))
+    yield program
+    for process in program.started:
+        process.kill()
+        with process:  # closes its pipes, and waits
+            pass
+
+
+def next_line(process: subprocess.Popen[bytes], seconds: float = 10.0) -> bytes:
+    """The next line of a process's unbuffered stdout, or what came of it until too late."""
+    assert process.stdout is not None
+    deadline = time.monotonic() + seconds
+    line = b""
+    while not line.endswith(b"\n"):
+        if not select([process.stdout], [], [], max(0, deadline - time.monotonic()))[0]:
+            break
+        if not (byte := process.stdout.read(1)):
+            break
+        line += byte
+    return line
 
 
 def one_error(result: Result) -> str:

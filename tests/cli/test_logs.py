@@ -6,6 +6,7 @@ import json
 import subprocess
 import tracemalloc
 from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import pairwise
 
 import pytest
@@ -16,7 +17,7 @@ from queuectl_tui.job_output import CHUNK, LogText, chunks, tail_offset
 from queuectl_tui.text import escape_lines
 from store import AttemptState, Lease, Stream
 from store.queue import Queue
-from tests.cli.conftest import Cli, Program, claimed, ended, eventually, one_error, ran
+from tests.cli.conftest import Cli, Program, claimed, ended, eventually, next_line, one_error, ran
 
 Ok = Callable[..., str]
 
@@ -42,7 +43,10 @@ class Bytes:
 # -- Text and tails
 
 
-@given(st.binary(max_size=60), st.lists(st.integers(0, 60), max_size=5))
+_BYTES = st.lists(st.sampled_from([bytes([byte]) for byte in b"a\r\n\x1b\xe6\x97\xa5\xff"]))
+
+
+@given(_BYTES.map(b"".join), st.lists(st.integers(0, 12), max_size=5))
 def test_text_is_the_same_in_any_chunks(data: bytes, cuts: list[int]) -> None:
     text = LogText()
     edges = [0, *sorted(cuts), len(data)]
@@ -196,15 +200,14 @@ def test_a_long_output_is_never_in_memory(ok: Ok, queue: Queue) -> None:
 # -- With --follow
 
 
+@dataclass
 class Following:
     """``logs --follow`` as a process, read while it runs."""
 
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
-        self.process = process
+    process: subprocess.Popen[bytes]
 
     def reads(self, line: bytes) -> None:
-        assert self.process.stdout is not None
-        assert self.process.stdout.readline() == line
+        assert next_line(self.process) == line
 
     def end(self) -> tuple[int, bytes, bytes]:
         out, err = self.process.communicate(timeout=20)
@@ -240,6 +243,20 @@ def test_output_is_printed_as_it_arrives_through_all_attempts(
 
     assert (code, out) == (0, b"last")
     assert err.decode() == "oops── attempt 2 of a ──\nwarn\n"
+
+
+def test_a_long_output_at_the_very_end_is_printed_whole(
+    program: Program, ok: Ok, queue: Queue
+) -> None:
+    ok("enqueue", "--id", "a", "x")
+    lease = claimed(queue)
+    kept(queue, lease, Stream.STDOUT, b"begun\n")
+    following = Following(program.start("logs", "a", "-f"))
+    following.reads(b"begun\n")
+    rest = b"0123456789abcde\n" * (5 * CHUNK // 16)
+    ended(queue, lease, stdout=b"begun\n" + rest, stderr=rest)
+
+    assert following.end() == (0, rest, rest)
 
 
 def test_follow_ends_with_the_job(program: Program, ok: Ok, queue: Queue) -> None:

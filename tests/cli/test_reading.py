@@ -11,7 +11,7 @@ import pytest
 from queuectl_tui.output import worker_to_json
 from store import AttemptState, ProcessIdentity, WorkerKind
 from store.queue import Queue
-from tests.cli.conftest import Cli, Program, claimed, died, eventually, one_error, ran
+from tests.cli.conftest import Cli, Program, claimed, died, eventually, next_line, one_error, ran
 
 Ok = Callable[..., str]
 HOSTILE = "[/red] \x1b]0;pwned\x07 \x1b[2J \x85\x9b31m \u202e 日本語"
@@ -262,14 +262,9 @@ def test_status_of_an_empty_store(ok: Ok) -> None:
 
 def test_status_goes_on(program: Program, ok: Ok, queue: Queue) -> None:
     process = program.start("status", "--watch", "--json")
-    try:
-        assert process.stdout is not None
-        assert json.loads(process.stdout.readline())["counts"]["pending"] == 0
-        ok("enqueue", "x")
-        assert json.loads(process.stdout.readline())["counts"]["pending"] == 1
-    finally:
-        process.kill()
-        process.communicate()
+    assert json.loads(next_line(process))["counts"]["pending"] == 0
+    ok("enqueue", "x")
+    assert json.loads(next_line(process))["counts"]["pending"] == 1
 
 
 # -- workers

@@ -39,7 +39,6 @@ def test_it_waits(program: Program, ok: Ok, queue: Queue) -> None:
     ended(queue, last)
 
     assert process.wait(10) == 0
-    process.communicate()
 
 
 def test_all_means_those_unfinished_now(cli: Cli, ok: Ok, queue: Queue) -> None:
@@ -90,7 +89,6 @@ def test_a_deleted_job_has_ended(program: Program, ok: Ok, queue: Queue) -> None
     ran(queue)
 
     assert process.wait(10) == 1
-    process.communicate()
 
 
 @pytest.mark.parametrize("words", [(), ("a", "--all"), ("--all", "--timeout", "x")])
