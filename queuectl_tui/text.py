@@ -91,12 +91,12 @@ def size(count: int) -> str:
     """Bytes for people: ``512 B``, ``1.2 MB`` (powers of 1024, as ``ls -h`` has them)."""
     if count < 1024:
         return f"{count} B"
-    value = float(count)
-    for unit in ("KB", "MB", "GB", "TB", "PB"):
-        value /= 1024
+    value = count / 1024
+    for unit in ("KB", "MB", "GB", "TB"):
         if value < 1023.95:
-            break
-    return f"{value:.1f} {unit}"
+            return f"{value:.1f} {unit}"
+        value /= 1024
+    return f"{value:.1f} PB"
 
 
 def signal_name(number: int) -> str:
