@@ -49,12 +49,14 @@ class Adopted:
         *,
         recorded: bool,
         witnessed: bool,
+        strays: Callable[[], list[int]],
         narrate: Callable[[str], None],
     ) -> None:
         """``recorded``: the attempt has ended, only its processes are to be cleared away.
 
         ``identity`` is the dead worker's, if known; ``witnessed``: it was this process's child, so
-        that whatever it left has come here.
+        that whatever it left has come here. ``strays`` lists what came without a trace of whose
+        it was, as far as it can only be this attempt's.
         """
         self.worker = worker
         self.over = False
@@ -62,6 +64,7 @@ class Adopted:
         self._lease = lease
         self._identity = identity
         self._witnessed = witnessed
+        self._strays = strays
         self._narrate = narrate
         self._recorded = self._held = recorded
         self._lost = self._noted = False
@@ -171,7 +174,7 @@ class Adopted:
         leader = self._execution.leader
         if leader is not None:
             found += [pid for pid in processes.descendants(leader) if pid not in found]
-        return found
+        return found + [pid for pid in self._strays() if pid not in found]
 
     def _is_doubtful(self) -> bool:
         """Whether processes that hide their environment may belong to a lost attempt.

@@ -12,7 +12,7 @@ import ctypes
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
@@ -99,8 +99,11 @@ def leads_session(pid: int) -> bool:
         return False
 
 
-def descendants(pid: int) -> list[int]:
-    """Every live process below ``pid``; zombies have nothing left to end."""
+def descendants(pid: int, *, besides: Collection[int] = ()) -> list[int]:
+    """Every live process below ``pid``; zombies have nothing left to end.
+
+    Without the trees of its children ``besides`` (Linux).
+    """
     if not IS_LINUX:
         import psutil
 
@@ -121,7 +124,7 @@ def descendants(pid: int) -> list[int]:
     found: list[int] = []
     todo = [pid]
     while todo:
-        below = children.get(todo.pop(), [])
+        below = [other for other in children.get(todo.pop(), []) if other not in besides]
         found += below
         todo += below
     return [other for other in found if other not in zombies]
