@@ -180,7 +180,12 @@ SETTINGS: dict[str, Setting] = {
             _output_limit,
         ),
         Setting("min_free_space", "64 MiB", "below it nothing new is started", _size),
-        Setting("stall_timeout", "0", "a worker silent for longer is ended; 0 is never", _duration),
+        Setting(
+            "stall_timeout",
+            "0",
+            "a worker silent for longer, and for 10s at least, is ended; 0 is never",
+            _duration,
+        ),
         Setting("keep_completed", "30d", "how long done and cancelled jobs are kept", _duration),
         Setting("keep_dead", "90d", "how long dead jobs are kept", _duration),
         Setting(

@@ -31,6 +31,7 @@ _PRUNE_EVERY = 60.0
 _SAY_EVERY = 10.0
 _SECOND_SIGNAL_AFTER = 1.0
 _LONGEST_PAUSE = 30.0
+_SILENT_FOR_SURE = 2 * HEARTBEAT_EVERY  # less would end workers that are well
 
 
 class PoolRunning(QueueError):
@@ -198,10 +199,21 @@ class Supervisor:
                     identity,
                     recorded=lease in held,
                     witnessed=witnessed,
+                    strays=self._strays,
                     narrate=self._narrate,
                 )
             )
         self._forget_if_clear(worker)
+
+    def _strays(self) -> list[int]:
+        """What came here from the only adopted command without a trace of whose it was.
+
+        A worker that has just died may have left its own.
+        """
+        if not processes.IS_LINUX or self._dead or len(self._adopted) != 1:
+            return []
+        found = processes.descendants(os.getpid(), besides=self._crew)
+        return found if all(map(processes.identify, self._crew)) else []
 
     def _forget_if_clear(self, worker: str) -> None:
         if any(adopted.worker == worker for adopted in self._adopted):
@@ -239,9 +251,10 @@ class Supervisor:
         Silence is measured by this process's clock from when a heartbeat was seen, so that neither
         a clock that jumps nor a machine that slept makes a worker look stalled.
         """
-        limit = float(self._queue.settings.values()["stall_timeout"])
-        if not limit or not self._is_due("stalled", _TICK_EVERY):
+        wanted = float(self._queue.settings.values()["stall_timeout"])
+        if not wanted or not self._is_due("stalled", _TICK_EVERY):
             return
+        limit = max(wanted, _SILENT_FOR_SURE)
         heartbeats, now = self._queue.heartbeats(self._id), time.monotonic()
         for pid, member in self._crew.items():
             heard = heartbeats.get(member.id, 0)
