@@ -25,8 +25,10 @@ def die_once() -> None:
 
 def plant_death(step: str) -> None:
     from store.queue import Queue
+    from workers.adopted import Adopted
     from workers.journal import Journal
     from workers.runner import Execution
+    from workers.supervisor import Supervisor
 
     owner, name, when = {
         "claimed": (Queue, "claim", "after"),
@@ -37,6 +39,13 @@ def plant_death(step: str) -> None:
         "noted": (Execution, "reaped", "before"),
         "recording": (Queue, "finish", "before"),
         "recorded": (Queue, "finish", "after"),
+        "registering": (Queue, "register", "after"),
+        "enlisting": (Supervisor, "_start_worker", "before"),
+        "enlisted": (Supervisor, "_start_worker", "after"),
+        "bereaved": (Supervisor, "_take_over", "before"),
+        "adopted": (Supervisor, "_take_over", "after"),
+        "settling": (Adopted, "_record", "before"),
+        "settled": (Adopted, "_record", "after"),
     }[step]
     method = getattr(owner, name)
 

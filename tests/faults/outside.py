@@ -1,0 +1,110 @@
+"""Faults as they come from outside: dead processes, a wrong clock, no descriptors, other users."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass, field
+from itertools import count, islice
+from pathlib import Path
+from typing import Any
+
+from store import Worker
+from tests.workers.rig import Rig, runs, until
+
+SABOTAGE = str(Path(__file__).with_name("sabotage"))
+NOBODY = 65534
+
+
+@dataclass
+class Program:
+    """The command line as processes of their own, on one store."""
+
+    db: str
+    environ: Mapping[str, str] = field(default_factory=dict)
+    user: int | None = None
+
+    def start(self, *words: str, **options: Any) -> subprocess.Popen[bytes]:
+        given = {
+            "stdin": subprocess.DEVNULL,
+            "stdout": subprocess.PIPE,
+            "stderr": subprocess.PIPE,
+            "cwd": "/",
+            **options,
+        }
+        if self.user is not None:
+            given |= {"user": self.user, "group": self.user, "extra_groups": []}
+        process: subprocess.Popen[bytes] = subprocess.Popen(
+            [sys.executable, "-P", "-m", "queuectl_tui", "--db", self.db, *words],
+            env={**os.environ, **self.environ},
+            **given,
+        )
+        return process
+
+    def run(self, *words: str, patience: float = 60) -> subprocess.CompletedProcess[str]:
+        with self.start(*words) as process:
+            out, err = process.communicate(timeout=patience)
+        return subprocess.CompletedProcess(words, process.returncode, out.decode(), err.decode())
+
+    def json(self, *words: str) -> Any:
+        """What a command that must succeed prints with ``--json``."""
+        done = self.run(*words, "--json")
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+
+def refusal(done: subprocess.CompletedProcess[str], exit_code: int = 1) -> str:
+    """The one line that a refused command says."""
+    assert done.returncode == exit_code, done
+    assert done.stdout == ""
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("Error: ")
+    return line.removeprefix("Error: ")
+
+
+def kill(*workers: Worker) -> None:
+    """SIGKILL them all before the first can be missed."""
+    for worker in workers:
+        with suppress(ProcessLookupError):
+            os.kill(worker.pid, signal.SIGKILL)
+    until(lambda: not any(runs(worker.pid) for worker in workers))
+
+
+def lines(path: Path) -> list[str]:
+    return path.read_text().splitlines() if path.exists() else []
+
+
+@contextmanager
+def locked(rig: Rig) -> Iterator[None]:
+    """Another program writes, and does not come to an end."""
+    with closing(sqlite3.connect(rig.queue.path, isolation_level=None, timeout=20)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        finally:
+            other.execute("ROLLBACK")
+
+
+def forge(rig: Rig, sql: str, *values: object) -> None:
+    """Change what the store holds behind its back."""
+    with closing(sqlite3.connect(rig.queue.path, isolation_level=None, timeout=20)) as other:
+        other.execute(sql, values)
+
+
+def limit(pid: int, what: int, number: int) -> None:
+    """Let a running process have so many of something, and no more."""
+    resource.prlimit(pid, what, (number, resource.prlimit(pid, what)[1]))
+
+
+def spare_descriptors(pid: int, number: int) -> None:
+    """Let a running process open ``number`` more files, and no more."""
+    taken = {int(name) for name in os.listdir(f"/proc/{pid}/fd")}
+    free = (at for at in count() if at not in taken)
+    limit(pid, resource.RLIMIT_NOFILE, next(islice(free, number, None)))

@@ -1,0 +1,97 @@
+"""A worker or a supervisor dies at a certain step; the job doesn't notice, or starts over once."""
+
+from __future__ import annotations
+
+import pytest
+
+from store import AttemptState, JobState
+from tests.faults.outside import SABOTAGE, kill, lines
+from tests.workers.rig import Rig, until
+
+STEPS = ("claimed", "starting", "spawned", "running", "ended", "noted", "recording", "recorded")
+NOT_YET_STARTED = ("claimed", "starting")
+LINE = "echo run >> runs; echo out; sleep 0.2; exit {code}"
+
+
+class Death:
+    """Kills whoever comes to ``step`` first, once."""
+
+    def __init__(self, rig: Rig, step: str) -> None:
+        self.done = rig.folder / "died"
+        self.environ = {
+            "PYTHONPATH": SABOTAGE,
+            "SABOTAGE_DIE": step,
+            "SABOTAGE_ONCE": str(self.done),
+        }
+
+
+@pytest.mark.parametrize(
+    ("step", "code"),
+    [*((step, 0) for step in STEPS), *((step, 3) for step in STEPS[2:7])],
+)
+def test_a_worker_may_die_at_any_step(rig: Rig, step: str, code: int) -> None:
+    death = Death(rig, step)
+    job_id = rig.add(LINE.format(code=code), max_retries=0)
+    rig.foreground(environ=death.environ)
+
+    job = rig.ended(job_id)
+    until(death.done.exists)
+
+    assert (job.state, job.exit_code) == (JobState.DEAD if code else JobState.COMPLETED, code)
+    assert (job.attempts, job.signal) == (1, None)
+    assert lines(rig.folder / "runs") == ["run"]
+    assert rig.output(job_id) == b"out\n"
+    *before, last = [attempt.state for attempt in rig.history(job_id)]
+    assert last is (AttemptState.FAILED if code else AttemptState.COMPLETED)
+    assert before == ([AttemptState.RELEASED] if step in NOT_YET_STARTED else [])
+
+
+def test_the_job_claimed_with_the_last_result_is_given_back(rig: Rig) -> None:
+    death = Death(rig, "recorded")
+    first, second = (rig.add(LINE.format(code=0), max_retries=0) for _ in range(2))
+    rig.foreground(environ=death.environ)
+
+    assert rig.ended(first).state is JobState.COMPLETED
+    job = rig.ended(second)
+
+    assert (job.state, job.attempts) == (JobState.COMPLETED, 1)
+    states = [attempt.state for attempt in rig.history(second)]
+    assert states == [AttemptState.RELEASED, AttemptState.COMPLETED]
+    assert lines(rig.folder / "runs") == ["run"] * 2
+
+
+@pytest.mark.parametrize("step", ["registering", "enlisting", "enlisted"])
+def test_a_supervisor_may_die_while_it_starts_workers(rig: Rig, step: str) -> None:
+    death = Death(rig, step)
+    job_id = rig.add(LINE.format(code=0), max_retries=0)
+    rig.foreground(environ=death.environ)
+    until(death.done.exists)
+    rig.foreground()
+
+    job = rig.ended(job_id)
+
+    assert (job.state, job.attempts) == (JobState.COMPLETED, 1)
+    assert lines(rig.folder / "runs") == ["run"]
+
+
+@pytest.mark.parametrize("step", ["bereaved", "adopted", "settling", "settled"])
+def test_a_supervisor_may_die_while_it_takes_over(rig: Rig, step: str) -> None:
+    death = Death(rig, step)
+    supervisor = rig.foreground(environ=death.environ)
+    line = (
+        'grep -qs "^State:.[^Z]" /proc/$(cat leader1)/status && echo overlap >> runs; '
+        "echo $$ > leader$QUEUECTL_ATTEMPT; echo run >> runs; sleep 0.3"
+    )
+    job_id = rig.add(line, max_retries=1, backoff_base=1)
+    rig.file("leader1")
+
+    kill(rig.runner_of(job_id))
+    assert supervisor.exit_code() < 0
+    rig.foreground()
+    job = rig.ended(job_id)
+
+    assert job.state is JobState.COMPLETED
+    lost = [AttemptState.LOST] if step != "settled" else []
+    states = [attempt.state for attempt in rig.history(job_id)]
+    assert states == [*lost, AttemptState.COMPLETED]
+    assert lines(rig.folder / "runs") == ["run"] * len(states)
