@@ -1,0 +1,362 @@
+"""Processes that stand still, hide, flee, or are not who they seem to be."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+
+import pytest
+
+from store import AttemptState, JobState, WorkerState
+from tests.faults.outside import (
+    SABOTAGE,
+    Program,
+    forge,
+    kill,
+    lines,
+    refusal,
+    spare_descriptors,
+)
+from tests.workers.rig import Rig, gated, python, runs, until
+from workers import processes
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs Linux's /proc")
+
+COUNTED = f"echo run >> runs; echo $$ > up; {gated()}"
+
+
+@pytest.fixture
+def innocent() -> Iterator[subprocess.Popen[bytes]]:
+    """A process that has nothing to do with any job."""
+    with subprocess.Popen(["sleep", "120"], start_new_session=True) as process:
+        yield process
+        process.kill()
+
+
+# -- Standing still
+
+
+def test_a_stopped_worker_is_stale_and_its_job_stays_its_own(rig: Rig, program: Program) -> None:
+    skew = rig.folder / "skew"
+    skew.write_text("0")
+    program.environ = {"PYTHONPATH": SABOTAGE, "SABOTAGE_CLOCK": str(skew)}
+    rig.foreground("--count", "2", environ=program.environ)
+    until(lambda: len(rig.crew()) == 2)
+    job_id = rig.add(COUNTED)
+    rig.file("up")
+    runner = rig.runner_of(job_id)
+
+    os.kill(runner.pid, signal.SIGSTOP)
+    skew.write_text("60000")
+
+    def states() -> dict[str, str]:
+        return {worker["id"]: worker["state"] for worker in program.json("worker", "list")}
+
+    until(lambda: sorted(states().values()) == ["idle", "idle", "stale"])
+    assert states()[runner.id] == WorkerState.STALE
+    assert program.json("status")["workers"] == {"up": 1, "busy": 0, "stale": 1}
+    assert rig.run("true").state is JobState.COMPLETED
+    assert rig.queue.job(job_id).state is JobState.PROCESSING
+    os.kill(runner.pid, signal.SIGCONT)
+    rig.open_gate()
+
+    job = rig.ended(job_id)
+    assert (job.state, job.number, job.worker) == (JobState.COMPLETED, 1, runner.id)
+    assert lines(rig.folder / "runs") == ["run"]
+
+
+def test_a_stalled_worker_is_ended_where_a_limit_is_set(rig: Rig, program: Program) -> None:
+    program.run("config", "set", "stall_timeout", "1s")
+    foreground = rig.foreground("--count", "2")
+    until(lambda: len(rig.crew()) == 2)
+    job_id = rig.add(COUNTED)
+    rig.file("up")
+    runner = rig.runner_of(job_id)
+
+    os.kill(runner.pid, signal.SIGSTOP)
+    until(lambda: not runs(runner.pid))
+    rig.open_gate()
+
+    job = rig.ended(job_id)
+    assert (job.state, job.number) == (JobState.COMPLETED, 1)
+    assert lines(rig.folder / "runs") == ["run"]
+    assert foreground.said().count("has been silent") == 1  # the healthy one was let be
+
+
+# -- Fleeing
+
+FLIGHT = """
+import os, signal, subprocess, sys, time
+
+def stay(name):
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    open(name, "w").write(f"{os.getpid()}\\n")
+    time.sleep(120)
+
+def fork(then):
+    if os.fork() == 0:
+        then()
+        os._exit(0)
+
+def daemon():
+    os.setsid()
+    fork(lambda: stay("daemon"))
+
+def closed():
+    os.setsid()
+    os.closerange(0, 256)
+    stay("closed")
+
+bare = "trap '' TERM; echo $$ > {0}; while :; do /bin/sleep 1; done"
+fork(lambda: stay("child"))
+fork(lambda: (os.setsid(), stay("session")))
+fork(daemon)
+fork(closed)
+subprocess.Popen(["env", "-i", "/bin/sh", "-c", bare.format("bare")])
+away = ["/bin/sh", "-c", 'setsid env -i /bin/sh -c "$0" &', bare.format("stranger")]
+subprocess.Popen(away)
+stay("leader")
+"""
+FUGITIVES = ("leader", "child", "session", "daemon", "closed", "bare", "stranger")
+
+
+def cancel(rig: Rig, job_id: str) -> None:
+    rig.queue.cancel([job_id])
+    assert rig.ended(job_id).state is JobState.CANCELLED
+
+
+def run_out_of_time(rig: Rig, job_id: str) -> None:
+    assert rig.ended(job_id).state is JobState.DEAD
+    assert rig.history(job_id)[0].state is AttemptState.TIMED_OUT
+
+
+def stop_now(rig: Rig, job_id: str) -> None:
+    rig.stop(now=True)
+    assert rig.queue.job(job_id).state is JobState.PENDING
+
+
+def cancel_without_its_worker(rig: Rig, job_id: str) -> None:
+    kill(rig.runner_of(job_id))
+    cancel(rig, job_id)
+
+
+def stop_now_without_its_worker(rig: Rig, job_id: str) -> None:
+    kill(rig.runner_of(job_id))
+    stop_now(rig, job_id)
+
+
+@pytest.mark.parametrize(
+    ("end", "timeout"),
+    [
+        (cancel, None),
+        (run_out_of_time, 1.5),
+        (stop_now, None),
+        (cancel_without_its_worker, None),
+        (stop_now_without_its_worker, None),
+    ],
+)
+def test_nobody_escapes(rig: Rig, end: Callable[[Rig, str], None], timeout: float | None) -> None:
+    rig.start()
+    job_id = rig.add(argv=python(FLIGHT), max_retries=0, timeout=timeout, stop_grace=0.3)
+    pids = [rig.pid_in(name) for name in FUGITIVES]
+
+    end(rig, job_id)
+
+    until(lambda: not any(map(runs, pids)), patience=10)
+
+
+# -- Mistaken identity
+
+
+def test_another_process_with_the_worker_s_pid_is_not_the_worker(
+    rig: Rig, innocent: subprocess.Popen[bytes]
+) -> None:
+    supervisor = rig.start()
+    job_id = rig.add(COUNTED, max_retries=1, backoff_base=1)
+    leader = rig.pid_in("up")
+    worker = rig.runner_of(job_id)
+    kill(supervisor, worker)
+
+    forge(rig, "UPDATE worker SET pid = ? WHERE seq = ?", innocent.pid, int(worker.id[1:]))
+    forge(rig, "UPDATE worker SET pid = ? WHERE seq = ?", os.getpid(), int(supervisor.id[1:]))
+    rig.open_gate()
+    rig.start()
+
+    job = rig.ended(job_id)
+    assert (job.state, job.attempts) == (JobState.COMPLETED, 2)
+    assert rig.history(job_id)[0].state is AttemptState.LOST
+    assert not runs(leader)
+    assert innocent.poll() is None
+    until(lambda: worker.id not in {entry.id for entry in rig.queue.registered()})
+
+
+def test_after_a_reboot_jobs_start_over_and_nothing_is_signalled(rig: Rig) -> None:
+    supervisor = rig.start()
+    job_id = rig.add(COUNTED, max_retries=1, backoff_base=1)
+    leader = rig.pid_in("up")
+    kill(supervisor, rig.runner_of(job_id))
+    marker = f"{rig.queue.store_id}/{rig.history(job_id)[-1].id}"
+    forge(rig, "UPDATE worker SET boot_id = 'an earlier boot'")
+    rig.open_gate()
+
+    bystander = subprocess.Popen(
+        ["sleep", "120"], env={**os.environ, processes.MARKER: marker}, start_new_session=True
+    )
+    try:
+        rig.start()
+        job = rig.ended(job_id)
+        assert bystander.poll() is None
+    finally:
+        bystander.kill()
+        bystander.wait()
+    assert (job.state, job.attempts) == (JobState.COMPLETED, 2)
+    lost, again = rig.history(job_id)
+    assert (lost.state, again.state) == (AttemptState.LOST, AttemptState.COMPLETED)
+    assert again.started_at - (lost.finished_at or 0) < 3000
+    until(lambda: not runs(leader))
+
+
+# -- Both gone at once
+
+LOOKS_BACK = (
+    "import os, time\n"
+    "if os.environ['QUEUECTL_ATTEMPT'] == '1':\n"
+    "    open('old', 'w').write(f'{os.getpid()}\\n')\n"
+    "    time.sleep(30)\n"
+    "old = open('old').read().strip()\n"
+    "try:\n"
+    "    state = open(f'/proc/{old}/stat').read().rpartition(') ')[2][0]\n"
+    "except OSError:\n"
+    "    state = 'gone'\n"
+    "print(state)\n"
+)
+
+
+@pytest.mark.parametrize("retries", [0, 1])
+def test_both_killed_at_once(rig: Rig, program: Program, retries: int) -> None:
+    supervisor = rig.start()
+    job_id = rig.add(argv=python(LOOKS_BACK), max_retries=retries, backoff_base=1)
+    old = rig.pid_in("old")
+
+    kill(supervisor, rig.runner_of(job_id))
+    assert runs(old)
+    rig.start()
+
+    job = rig.ended(job_id)
+    assert not runs(old)
+    shown = program.json("show", job_id)
+    states = [attempt["state"] for attempt in shown["history"]]
+    if retries:
+        assert (job.state, states) == (JobState.COMPLETED, ["lost", "completed"])
+        assert rig.output(job_id) in (b"gone\n", b"Z\n")
+    else:
+        assert (job.state, states) == (JobState.DEAD, ["lost"])
+        assert shown["last_error"] == "its worker and supervisor died"
+
+
+def test_five_supervisors_at_once(rig: Rig, program: Program) -> None:
+    started = [program.start("worker", "start") for _ in range(5)]
+    try:
+        until(lambda: [process.poll() for process in started].count(1) == 4)
+        (winner,) = (process for process in started if process.returncode is None)
+        for process in started:
+            if process is not winner:
+                out, err = process.communicate()
+                done = subprocess.CompletedProcess((), 1, out.decode(), err.decode())
+                assert "pool default is served by" in refusal(done)
+        assert rig.run("true").state is JobState.COMPLETED
+        assert len(rig.crew()) == 1
+        winner.send_signal(signal.SIGTERM)
+        assert winner.wait(30) == 0
+    finally:
+        for process in started:
+            process.kill()
+            process.communicate()
+
+
+# -- Nothing left to start processes with
+
+
+def test_a_worker_that_cannot_start_processes_gives_the_job_back(rig: Rig) -> None:
+    rig.start()
+    (worker,) = rig.crew()
+    spare_descriptors(worker.pid, 2)  # enough for the store, too little for a command
+
+    job_id = rig.add("echo run >> runs", max_retries=0)
+    until(lambda: rig.history(job_id))
+    job = rig.reached(job_id, JobState.PENDING)
+    assert job.attempts == 0
+    spare_descriptors(worker.pid, 100)
+
+    job = rig.ended(job_id)
+    assert (job.state, job.worker, job.attempts) == (JobState.COMPLETED, worker.id, 1)
+    *before, last = [attempt.state for attempt in rig.history(job_id)]
+    assert set(before) == {AttemptState.RELEASED}
+    assert last is AttemptState.COMPLETED
+    assert lines(rig.folder / "runs") == ["run"]
+
+
+def test_a_worker_without_any_descriptor_loses_nothing(rig: Rig) -> None:
+    rig.start()
+    job_id = rig.add(f"{COUNTED}; head -c 100000 /dev/zero; exit 7", max_retries=0)
+    waiting = rig.add("echo run >> runs", max_retries=0)
+    leader = rig.pid_in("up")
+    runner = rig.runner_of(job_id)
+
+    spare_descriptors(runner.pid, 0)
+    rig.open_gate()
+    until(lambda: not runs(leader))
+    time.sleep(0.6)  # it tries in vain, once at least
+    with suppress(ProcessLookupError, FileNotFoundError):
+        spare_descriptors(runner.pid, 100)
+
+    job = rig.ended(job_id)
+    assert (job.state, job.exit_code, job.number) == (JobState.DEAD, 7, 1)
+    assert len(rig.output(job_id)) == 100_000
+    assert rig.ended(waiting).state is JobState.COMPLETED
+    assert lines(rig.folder / "runs") == ["run", "run"]
+
+
+def test_a_supervisor_without_any_descriptor_goes_on(rig: Rig) -> None:
+    supervisor = rig.start()
+    job_id = rig.add(COUNTED)
+    rig.file("up")
+    runner = rig.runner_of(job_id)
+
+    os.kill(supervisor.pid, signal.SIGSTOP)  # or it would use what the worker's end gives back
+    kill(runner)
+    spare_descriptors(supervisor.pid, 0)
+    os.kill(supervisor.pid, signal.SIGCONT)
+    time.sleep(1.5)  # a step of its work, at least
+    assert runs(supervisor.pid)
+    spare_descriptors(supervisor.pid, 100)
+    rig.open_gate()
+
+    job = rig.ended(job_id)
+    assert (job.state, job.number) == (JobState.COMPLETED, 1)
+    assert lines(rig.folder / "runs") == ["run"]
+    until(lambda: {worker.id for worker in rig.crew()} - {runner.id})
+    until(lambda: runner.id not in {entry.id for entry in rig.queue.registered()})
+
+
+# -- Jobs that are killed
+
+
+def test_a_job_that_is_killed_for_its_memory(rig: Rig) -> None:
+    rig.start()
+
+    killed = rig.run("echo much >&2; kill -9 $$", max_retries=0)
+    starved = rig.run(
+        f"ulimit -v 400000; exec {sys.executable} -c 'len(bytes(1 << 30))'", max_retries=0
+    )
+
+    assert (killed.state, killed.exit_code, killed.signal) == (JobState.DEAD, None, 9)
+    assert killed.last_error == "killed by SIGKILL: much"
+    assert (starved.state, starved.exit_code) == (JobState.DEAD, 1)
+    assert starved.last_error == "exit code 1: MemoryError"
+    assert rig.run("true").worker == killed.worker
