@@ -204,14 +204,18 @@ class UsageSampler:
         self._last: dict[int, tuple[float, float]] = {}
 
     def sample(self, roots: Iterable[int], at: float) -> dict[int, tuple[float, int]]:
-        """For each root pid: percent of one CPU, bytes; ``at`` is monotonic seconds."""
+        """For each root pid: percent of one CPU, bytes; ``at`` is monotonic seconds.
+
+        A root below another counts for itself alone.
+        """
         import psutil
 
         figures: dict[int, tuple[float, int]] = {}
         seen: dict[int, tuple[float, float]] = {}
+        roots = frozenset(roots)
         for root in roots:
             cpu, rss = 0.0, 0
-            for pid in (root, *descendants(root)):
+            for pid in (root, *descendants(root, besides=roots)):
                 with suppress(psutil.Error):
                     process = psutil.Process(pid)
                     with process.oneshot():
