@@ -13,8 +13,7 @@ from queuectl_tui.streams import write, write_bytes
 from queuectl_tui.text import escape, fit, timestamp, width
 from store import Attempt, Job, JobState, Status, Worker, WorkerState
 from store.jobs import AttemptState
-
-MASK = "***"
+from store.jobspec import MASK
 
 # -- JSON
 

@@ -22,7 +22,9 @@ class Session:
 
     @property
     def url(self) -> str:
-        return self.db or os.environ.get("QUEUECTL_DB") or _default_path()
+        if self.db is not None:
+            return self.db
+        return os.environ.get("QUEUECTL_DB") or _default_path()
 
     @cached_property
     def queue(self) -> Queue:

@@ -6,7 +6,6 @@ import click
 
 from queuectl_tui.commands.options import json_option, show_env_option
 from queuectl_tui.output import (
-    MASK,
     attempt_to_json,
     job_to_json,
     print_fields,
@@ -17,6 +16,7 @@ from queuectl_tui.session import current_queue
 from queuectl_tui.streams import write
 from queuectl_tui.text import duration, local_time, size
 from store import Attempt, Job
+from store.jobspec import MASK
 
 
 @click.command("show")

@@ -50,7 +50,11 @@ def test_the_default_store(program: Program, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("url", "error"),
-    [("postgresql://host/name", "not supported yet"), ("/proc/nowhere/queue.db", "/proc/nowhere")],
+    [
+        ("postgresql://host/name", "not supported yet"),
+        ("/proc/nowhere/queue.db", "/proc/nowhere"),
+        ("", "address"),
+    ],
 )
 def test_a_store_that_cannot_be_opened(url: str, error: str, cli: Cli) -> None:
     result = cli("--db", url, "list")
