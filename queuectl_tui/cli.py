@@ -31,6 +31,8 @@ _COMMANDS = {
     "dlq": "queuectl_tui.commands.dlq",
     "worker": "queuectl_tui.commands.worker",
     "config": "queuectl_tui.commands.config",
+    "doctor": "queuectl_tui.commands.doctor",
+    "backup": "queuectl_tui.commands.backup",
     "demo": "queuectl_tui.commands.demo",
 }
 """Each module has its command as the attribute ``command``."""
