@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import psutil
@@ -162,15 +163,13 @@ def test_a_result_is_not_lost_while_the_store_is_locked(rig: Rig) -> None:
     adopted = started(rig, f"{COUNTED}; {LARGE}; exit 6", max_retries=0)
     own = rig.add(f"{gated()}; {LARGE}; exit 4", max_retries=0)
     rig.reached(own, JobState.PROCESSING)
-    supervisor_waits = 2000  # milliseconds, before it reports the lock and tries again
     kill(rig.runner_of(adopted))
     until(lambda: len(rig.crew()) == 2)
 
     with closing(sqlite3.connect(rig.queue.path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         rig.open_gate()
-        locked_at = rig.queue.now()
-        until(lambda: rig.queue.now() - locked_at > supervisor_waits + 1500)
+        until(lambda: "locked" in rig.queue.log_path.read_text())
         assert rig.queue.job(own).state is JobState.PROCESSING
         other.execute("ROLLBACK")
 
@@ -279,6 +278,27 @@ def test_a_job_without_retries_is_dead_after_both_were_killed(rig: Rig) -> None:
     assert not runs(leader)
     assert rig.run("true").state is JobState.COMPLETED
     assert runs_of(rig) == 1
+
+
+def test_two_supervisors_do_not_rescue_the_same_job(rig: Rig) -> None:
+    supervisor = rig.start()
+    line = f"{LARGE}; echo run >> runs; echo $$ > up; [ $QUEUECTL_ATTEMPT = 2 ] || sleep 60"
+    job_id = started(rig, line, max_retries=1, backoff_base=1)
+    worker = rig.runner_of(job_id)
+    kill(supervisor)
+    kill(worker)
+
+    with ThreadPoolExecutor(2) as starting:
+        pools = list(starting.map(lambda pool: rig.start(pool=pool), ("one", "two")))
+
+    assert rig.ended(job_id).state is JobState.COMPLETED
+    assert [attempt.state for attempt in rig.history(job_id)] == [
+        AttemptState.LOST,
+        AttemptState.COMPLETED,
+    ]
+    assert rig.output(job_id, number=1) == b"x" * 40000
+    assert all(runs(pool.pid) for pool in pools)
+    assert rig.queue.log_path.read_text().count(f"worker {worker.id} is gone") == 1
 
 
 @pytest.mark.parametrize("code", [0, 9])

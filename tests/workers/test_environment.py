@@ -6,6 +6,7 @@ import os
 import stat
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -64,14 +65,18 @@ def test_the_marker_names_store_and_attempt(house: Rig) -> None:
     assert house.output(job.id) == f"{house.queue.store_id}/{attempt.id}\n".encode()
 
 
-def test_python_writes_unbuffered_unless_told_otherwise(house: Rig) -> None:
+def test_python_writes_unbuffered_unless_told_otherwise(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
+    rig.start()
     line = 'echo "<$PYTHONUNBUFFERED>"'
 
-    plain = house.run(line, env={})
-    told = house.run(line, env={"PYTHONUNBUFFERED": ""})
+    plain = rig.run(line)
+    told = rig.run(line, env={"PYTHONUNBUFFERED": ""})
 
-    assert house.output(plain.id) == b"<1>\n"
-    assert house.output(told.id) == b"<>\n"
+    assert rig.output(plain.id) == b"<1>\n"
+    assert rig.output(told.id) == b"<>\n"
 
 
 def test_a_command_runs_in_its_folder(house: Rig) -> None:
@@ -116,7 +121,7 @@ def test_an_argument_vector_meets_no_shell(house: Rig) -> None:
     [{"argv": ("no-such-program-anywhere", "x")}, {"command": "no-such-program-anywhere"}],
     ids=["argv", "shell"],
 )
-def test_a_missing_program_is_127(house: Rig, job: dict[str, object]) -> None:
+def test_a_missing_program_is_127(house: Rig, job: dict[str, Any]) -> None:
     ended = house.run(max_retries=0, **job)
 
     assert (ended.state, ended.exit_code) == (JobState.DEAD, 127)

@@ -103,12 +103,12 @@ def test_no_retry_starts_before_the_tree_is_empty(rig: Rig) -> None:
 def test_a_retry_by_hand_waits_for_the_tree_too(rig: Rig) -> None:
     rig.start(2)
     line = (
-        "sh -c 'trap \"\" TERM; echo $$ > child$0; sleep 60; sleep 60' $QUEUECTL_ATTEMPT & "
-        'until [ -s "child$QUEUECTL_ATTEMPT" ]; do sleep 0.01; done; '
-        "[ $QUEUECTL_ATTEMPT = 1 ] || kill -0 $(cat child1) && echo overlaps || echo alone"
+        "[ $QUEUECTL_ATTEMPT = 1 ] || { kill -0 $(cat by-hand) && echo overlaps || echo alone; "
+        "exit 0; }; sh -c 'trap \"\" TERM; echo $$ > by-hand; sleep 60; sleep 60' & "
+        f"{NOTED.format(name='by-hand')}"
     )
     job = rig.run(line, stop_grace=2)
-    assert runs(rig.pid_in("child1"))
+    assert runs(rig.pid_in("by-hand"))
 
     rig.queue.retry([job.id])
     until(lambda: len(rig.history(job.id)) == 2)

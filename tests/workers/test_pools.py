@@ -92,16 +92,18 @@ def test_a_paused_pool_finishes_what_runs_and_takes_no_more(rig: Rig) -> None:
     rig.reached(running, JobState.PROCESSING)
 
     rig.queue.order("default", paused=True)
+    rig.run("sleep 0.5", queue="witness")  # time enough to have heard of it
+    first = rig.add("true")
     rig.open_gate()
     assert rig.ended(running).state is JobState.COMPLETED
     until(lambda: [worker.state for worker in rig.crew("default")] == [WorkerState.PAUSED])
-    waiting = rig.add("true")
-    for _ in range(3):  # time enough to have taken it
-        rig.run("sleep 0.2", queue="witness")
-    assert rig.queue.job(waiting).state is JobState.PENDING
+    second = rig.add("true")
+    rig.run("sleep 0.5", queue="witness")  # time enough to have taken them
+    assert [rig.queue.job(job_id).number for job_id in (first, second)] == [0, 0]
 
     rig.queue.order("default", paused=False)
-    assert rig.ended(waiting).state is JobState.COMPLETED
+    for job_id in (first, second):
+        assert rig.ended(job_id).state is JobState.COMPLETED
 
 
 def test_a_worker_that_starts_in_a_paused_pool_is_paused(rig: Rig) -> None:
@@ -113,8 +115,7 @@ def test_a_worker_that_starts_in_a_paused_pool_is_paused(rig: Rig) -> None:
     rig.queue.order("default", count=2)
     until(lambda: len(rig.crew("default")) == 2)
     waiting = rig.add("true")
-    for _ in range(3):
-        rig.run("sleep 0.2", queue="witness")
+    rig.run("sleep 0.5", queue="witness")
 
     assert rig.queue.job(waiting).state is JobState.PENDING
 

@@ -118,22 +118,20 @@ def test_marked_finds_by_the_whole_marker(spawn: Spawn) -> None:
 
 
 def test_a_signal_reaches_the_group_and_those_who_left_it(spawn: Spawn) -> None:
-    process = spawn(
-        "sh",
-        "-c",
-        "setsid sleep 60 & echo $!; sleep 60; echo 'the next line'",
-        start_new_session=True,
-    )
+    line = "setsid sleep 60 & echo $!; sleep 60 & setsid -w sleep 60; echo 'the next line'"
+    process = spawn("sh", "-c", line, start_new_session=True)
     escaped = pid_from(process)
+    until(lambda: len(processes.descendants(process.pid)) >= 3)
     until(lambda: os.getpgid(escaped) == escaped)
-    tree = [process.pid, *processes.descendants(process.pid)]
+    tree = processes.descendants(process.pid)
 
-    processes.signal_tree(tree, process.pid, signal.SIGTERM)
+    # Children first, and so often that the shell would run on, were it not signalled before them.
+    processes.signal_tree([*tree * 3000, process.pid], process.pid, signal.SIGTERM)
 
-    said, _ = process.communicate()
-    assert process.returncode == -signal.SIGTERM
-    assert said == b""
-    until(lambda: not processes.marked([]) and processes.identify(escaped) is None)
+    assert process.stdout is not None
+    assert process.stdout.read() == b""
+    assert process.wait() == -signal.SIGTERM
+    until(lambda: not [pid for pid in tree if processes.identify(pid) is not None])
 
 
 def test_signalling_what_is_gone_is_no_error(spawn: Spawn) -> None:
