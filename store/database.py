@@ -258,7 +258,7 @@ def is_locked(error: sqlite3.Error) -> bool:
 
 
 def _explain(error: Exception, path: Path) -> QueueError:
-    cause = error.__cause__ if isinstance(error.__cause__, sqlite3.Error) else error
+    cause = error if isinstance(error, sqlite3.Error) else error.__context__ or error
     text = str(cause)
     code = getattr(cause, "sqlite_errorcode", 0) & 0xFF
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
