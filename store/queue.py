@@ -739,13 +739,17 @@ class Queue:
         now, wanted = self.now(), json.dumps(chosen)
         try:
             connection.execute(
-                "UPDATE job SET ready = (held_by IS NULL AND NOT EXISTS"
-                f" ({_UNMET})), run_at = ?1, updated_at = ?1,"
+                "UPDATE job SET ready = (held_by IS NULL), run_at = ?1, updated_at = ?1,"
                 " attempts = CASE state WHEN 'failed' THEN attempts ELSE 0 END,"
-                " state = CASE WHEN state = 'failed' THEN state"
-                f" WHEN EXISTS ({_UNMET}) THEN 'blocked' ELSE 'pending' END"
+                " state = CASE state WHEN 'failed' THEN state ELSE 'pending' END"
                 " WHERE seq IN (SELECT value FROM json_each(?2))",
                 (now, wanted),
+            )
+            # Only now: what they need may be among them.
+            connection.execute(
+                "UPDATE job SET state = 'blocked', ready = 0 WHERE state = 'pending'"
+                f" AND seq IN (SELECT value FROM json_each(?)) AND EXISTS ({_UNMET})",
+                (wanted,),
             )
         except sqlite3.IntegrityError as error:
             raise self._held_key(connection, chosen) or error from error

@@ -420,6 +420,19 @@ def test_a_retried_job_is_blocked_again_if_what_it_needs_is_not_done(queue: Queu
     assert queue.retry(["b"])[0].state is JobState.BLOCKED
 
 
+def test_jobs_retried_together_still_wait_for_each_other(queue: Queue) -> None:
+    queue.enqueue(
+        [
+            NewJob(command="true", id="second", depends_on=("first",)),
+            NewJob(command="t", id="first"),
+        ]
+    )
+    run(queue, DONE)
+    run(queue, DONE)
+    assert queue.retry(["second", "first"])[0].state is JobState.BLOCKED
+    assert claim(queue).job_id == "first"
+
+
 def test_what_an_unfinished_job_needs_cannot_be_deleted(queue: Queue) -> None:
     add(queue, "a")
     add(queue, "b", depends_on=("a",))
