@@ -1,0 +1,297 @@
+"""What the states of jobs must be, in dictionaries: the reference that the store is held against.
+
+Nothing here refuses anything: the model is told only of what the store may do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from store import FINISHED, AttemptState, JobState, NewJob, Outcome
+
+BACKOFF_BASE = 2
+WAITING = frozenset({JobState.PENDING, JobState.FAILED})
+RETRYABLE = FINISHED | {JobState.FAILED}
+
+Row = tuple[object, ...]
+
+
+@dataclass
+class ModelJob:
+    """One job as it must stand. ``history`` holds id, state and worker of attempts 1, 2, 3 …"""
+
+    seq: int
+    id: str
+    queue: str
+    priority: int
+    run_at: int
+    max_retries: int
+    key: str | None
+    needs: set[int]
+    state: JobState
+    updated_at: int
+    ready: bool = False
+    attempts: int = 0
+    lease: int | None = None
+    held_by: int | None = None
+    cancel_requested: bool = False
+    started_at: int | None = None
+    finished_at: int | None = None
+    exit_code: int | None = None
+    last_error: str | None = None
+    worker: str | None = None
+    history: list[tuple[int, AttemptState, str]] = field(default_factory=list)
+
+    @property
+    def number(self) -> int:
+        return len(self.history)
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether only time stands between the job and a worker."""
+        return not self.ready and self.held_by is None and self.state in WAITING
+
+    def row(self) -> Row:
+        return (
+            self.seq,
+            self.id,
+            self.queue,
+            self.priority,
+            self.run_at,
+            self.max_retries,
+            self.key,
+            self.state.value,
+            self.updated_at,
+            int(self.ready),
+            self.attempts,
+            self.number,
+            self.lease,
+            self.held_by,
+            int(self.cancel_requested),
+            self.started_at,
+            self.finished_at,
+            self.exit_code,
+            self.last_error,
+            self.worker,
+        )
+
+    def attempt_rows(self) -> Iterator[Row]:
+        for number, (attempt, state, worker) in enumerate(self.history, start=1):
+            yield self.seq, number, attempt, state.value, worker
+
+
+JOB_COLUMNS = (
+    "seq, id, queue, priority, run_at, max_retries, unique_key, state, updated_at, ready, attempts,"
+    " number, lease, held_by, cancel_requested, started_at, finished_at, exit_code, last_error,"
+    " worker"
+)
+ATTEMPT_COLUMNS = "job, number, id, state, worker"
+
+
+class Model:
+    """All jobs by number of arrival, and how often attempts have ended well and badly."""
+
+    def __init__(self) -> None:
+        self.jobs: dict[int, ModelJob] = {}
+        self.last_seq = 0
+        self.last_attempt = 0
+        self.completed = 0
+        self.failed = 0
+
+    # Questions -----------------------------------------------------------------------------------
+
+    def ids(self, states: Iterable[JobState] = frozenset(JobState)) -> list[str]:
+        return [job.id for job in self.jobs.values() if job.state in states]
+
+    def named(self, ids: Sequence[str]) -> list[ModelJob]:
+        by_id = {job.id: job for job in self.jobs.values()}
+        return [by_id[job_id] for job_id in ids]
+
+    def needs_of(self, ids: Sequence[str]) -> list[str]:
+        """What those of the named jobs that exist depend on."""
+        return [
+            self.jobs[seq].id
+            for job in self.jobs.values()
+            if job.id in ids
+            for seq in sorted(job.needs)
+        ]
+
+    def of_lease(self, attempt: int) -> ModelJob | None:
+        """The job whose running attempt this is."""
+        return next((job for job in self.jobs.values() if job.lease == attempt), None)
+
+    def held_by(self, attempt: int) -> ModelJob | None:
+        return next((job for job in self.jobs.values() if job.held_by == attempt), None)
+
+    def leases_of(self, worker: str) -> set[int]:
+        return {job.lease for job in self.jobs.values() if job.worker == worker and job.lease}
+
+    def held_of(self, worker: str) -> set[int]:
+        return {job.held_by for job in self.jobs.values() if job.worker == worker and job.held_by}
+
+    def next_due(self) -> int | None:
+        return min((job.run_at for job in self.jobs.values() if job.is_waiting), default=None)
+
+    def unmet(self, job: ModelJob) -> bool:
+        return any(self.jobs[seq].state is not JobState.COMPLETED for seq in job.needs)
+
+    def holder_of_key(self, key: str | None) -> ModelJob | None:
+        return next(
+            (job for job in self.jobs.values() if key and job.key == key and _unfinished(job)), None
+        )
+
+    def needed(self) -> set[int]:
+        """What unfinished jobs wait for or have waited for."""
+        return {seq for job in self.jobs.values() if _unfinished(job) for seq in job.needs}
+
+    def key_clash(self, jobs: Sequence[ModelJob]) -> bool:
+        """Whether ``jobs`` cannot all be unfinished beside those that are."""
+        chosen = {job.seq for job in jobs}
+        keys = [
+            job.key
+            for job in self.jobs.values()
+            if job.key and (job.seq in chosen or _unfinished(job))
+        ]
+        return len(keys) != len(set(keys))
+
+    # Changes -------------------------------------------------------------------------------------
+
+    def enqueue(self, batch: Sequence[NewJob], ids: Sequence[str], now: int) -> None:
+        seqs = {job.id: seq for seq, job in self.jobs.items()}
+        seqs |= {job_id: self.last_seq + place for place, job_id in enumerate(ids, start=1)}
+        for new, job_id in zip(batch, ids, strict=True):
+            seq = seqs[job_id]
+            run_at = now + int((new.delay or 0) * 1000) if new.run_at is None else new.run_at
+            self.jobs[seq] = ModelJob(
+                seq=seq,
+                id=job_id,
+                queue=new.queue,
+                priority=new.priority,
+                run_at=run_at,
+                max_retries=3 if new.max_retries is None else new.max_retries,
+                key=new.unique_key,
+                needs={seqs[needed] for needed in new.depends_on},
+                state=JobState.PENDING,
+                updated_at=now,
+            )
+        for job_id in ids:
+            job = self.jobs[seqs[job_id]]
+            if self.unmet(job):
+                job.state = JobState.BLOCKED
+            job.ready = job.state is JobState.PENDING and job.run_at <= now
+        self.last_seq += len(ids)
+
+    def claim(self, worker: str, queues: Sequence[str], now: int) -> ModelJob | None:
+        """The job that must be taken; all that is due has become ready."""
+        for job in self.jobs.values():
+            if job.is_waiting and job.run_at <= now:
+                job.ready = True
+        ready = [
+            job for job in self.jobs.values() if job.ready and (not queues or job.queue in queues)
+        ]
+        if not ready:
+            return None
+        best = min(ready, key=lambda job: (-job.priority, job.seq))
+        self.last_attempt += 1
+        best.history.append((self.last_attempt, AttemptState.RUNNING, worker))
+        best.state, best.ready, best.lease = JobState.PROCESSING, False, self.last_attempt
+        best.attempts += 1
+        best.worker, best.started_at, best.updated_at = worker, now, now
+        best.finished_at = best.exit_code = None
+        return best
+
+    def finish(self, job: ModelJob, outcome: Outcome, now: int) -> bool:
+        """True when a job that was blocked need not wait any more."""
+        ended = AttemptState.CANCELLED if job.cancel_requested else outcome.state
+        self._end_attempt(job, ended, outcome, now)
+        job.held_by = None if outcome.tree_empty else job.history[-1][0]
+        job.last_error = outcome.error
+        if ended is AttemptState.CANCELLED:
+            job.state = JobState.CANCELLED
+            return False
+        if ended is not AttemptState.COMPLETED:
+            self.failed += 1
+            if job.attempts == job.max_retries + 1:
+                job.state = JobState.DEAD
+            else:
+                job.state = JobState.FAILED
+                job.run_at = now + 1000 * BACKOFF_BASE**job.attempts
+            return False
+        self.completed += 1
+        job.state = JobState.COMPLETED
+        return self._unblock(job.seq, now)
+
+    def release(self, job: ModelJob, outcome: Outcome, now: int) -> None:
+        if job.cancel_requested:
+            self.finish(job, outcome, now)
+            return
+        self._end_attempt(job, AttemptState.RELEASED, outcome, now)
+        job.state, job.ready = JobState.PENDING, True
+        job.run_at = min(job.run_at, now)
+        job.attempts -= 1
+
+    def settle(self, attempt: int) -> None:
+        job = self.held_by(attempt)
+        if job is not None:
+            job.held_by = None
+
+    def cancel(self, jobs: Iterable[ModelJob], now: int) -> None:
+        for job in jobs:
+            if job.state is JobState.PROCESSING:
+                job.cancel_requested = True
+            else:
+                job.state, job.ready = JobState.CANCELLED, False
+            job.updated_at = now
+
+    def retry(self, jobs: Sequence[ModelJob], now: int) -> None:
+        for job in jobs:
+            if job.state is not JobState.FAILED:
+                job.attempts, job.state = 0, JobState.PENDING
+            job.ready = job.held_by is None
+            job.run_at = job.updated_at = now
+        for job in jobs:
+            if job.state is JobState.PENDING and self.unmet(job):
+                job.state, job.ready = JobState.BLOCKED, False
+
+    def delete(self, jobs: Iterable[ModelJob]) -> None:
+        for job in jobs:
+            del self.jobs[job.seq]
+        for job in self.jobs.values():
+            job.needs &= self.jobs.keys()
+
+    def deletable(
+        self, states: Iterable[JobState], queue: str | None, before: int | None
+    ) -> list[ModelJob]:
+        needed = self.needed()
+        return [
+            job
+            for job in self.jobs.values()
+            if job.state in FINISHED
+            and job.state in states
+            and queue in (None, job.queue)
+            and (before is None or job.updated_at < before)
+            and job.seq not in needed
+        ]
+
+    def _end_attempt(self, job: ModelJob, ended: AttemptState, outcome: Outcome, now: int) -> None:
+        attempt, _, worker = job.history[-1]
+        job.history[-1] = (attempt, ended, worker)
+        job.lease, job.cancel_requested = None, False
+        job.finished_at = job.updated_at = now
+        job.exit_code = outcome.exit_code
+
+    def _unblock(self, completed: int, now: int) -> bool:
+        freed = [
+            job
+            for job in self.jobs.values()
+            if job.state is JobState.BLOCKED and completed in job.needs and not self.unmet(job)
+        ]
+        for job in freed:
+            job.state, job.updated_at = JobState.PENDING, now
+            job.ready = job.run_at <= now and job.held_by is None
+        return bool(freed)
+
+
+def _unfinished(job: ModelJob) -> bool:
+    return not job.state.finished
