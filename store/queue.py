@@ -360,10 +360,21 @@ class Queue:
         """Attempts of ``worker`` that have ended, but whose processes have yet to be."""
         return self._leases(worker, "held_by", "job_held")
 
-    def orphaned(self) -> list[str]:
-        """Workers that nobody knows, yet that have attempts: after a restore, for example."""
-        rows = self._database.connection().execute(_ORPHANED)
-        return [worker for (worker,) in rows]
+    def inherit_orphans(self, supervisor: str, *, pool: str, host: str) -> list[str]:
+        """Workers that nobody knows, yet that have attempts (after a restore, for example).
+
+        They are entered as dead workers of ``supervisor``; no other one gets them.
+        """
+        if self._database.connection().execute(_ORPHANED).fetchone() is None:
+            return []
+        with self._change(ring=False) as connection:
+            orphans = [worker for (worker,) in connection.execute(_ORPHANED)]
+            connection.executemany(
+                "INSERT INTO worker (seq, kind, pool, supervisor, host, pid, start, boot_id,"
+                " queues, started_at) VALUES (?, 'worker', ?, ?, ?, 0, 0, '', '[]', ?)",
+                [(_seq(worker), pool, _seq(supervisor), host, self.now()) for worker in orphans],
+            )
+            return orphans
 
     def note(self, lease: Lease, text: str) -> None:
         """Say of a running attempt why nothing happens; shown where its last error is."""

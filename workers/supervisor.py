@@ -81,6 +81,7 @@ class Supervisor:
         self._told_paused = self._told_low = False
         self._first_signal_at: float | None = None
         self._failed_starts = 0
+        self._trouble: str | None = None
         self._no_start_before = 0.0
         self._due: dict[str, float] = {}
         self._token = -1
@@ -105,8 +106,9 @@ class Supervisor:
         while True:
             try:
                 self.tick()
+                self._complain(None)
             except (QueueError, OSError) as error:
-                self._narrate(f"{error}; trying again")
+                self._complain(str(error))
             if self._done:
                 break
             self._wait()
@@ -126,6 +128,12 @@ class Supervisor:
         self._end_stalled()
         self._scale()
         self._keep_house()
+
+    def _complain(self, trouble: str | None) -> None:
+        """Say once what is wrong; while it is, the next try waits a little."""
+        if trouble is not None and trouble != self._trouble:
+            self._narrate(f"{trouble}; trying again")
+        self._trouble = trouble
 
     @property
     def _done(self) -> bool:
@@ -241,9 +249,8 @@ class Supervisor:
             elif self._queue.inherit(entry, self._id):
                 self._narrate(f"worker {entry.id} is gone, and so is its supervisor")
                 self._take_over(entry.id, entry.identity)
-        for worker in self._queue.orphaned():
-            if worker not in ours:
-                self._take_over(worker, None)
+        for worker in self._queue.inherit_orphans(self._id, pool=self._pool, host=self._host):
+            self._take_over(worker, None)
 
     def _end_stalled(self) -> None:
         """End workers that have been silent for too long, if a limit is set; then take over.
@@ -399,6 +406,8 @@ class Supervisor:
         seconds = _TICK_EVERY
         for adopted in self._adopted:
             seconds = min(seconds, _LOOK_AGAIN_AFTER if adopted.ending else _LOOK_AT_ADOPTED)
+        if self._trouble is not None:
+            seconds = max(seconds, _LOOK_AT_ADOPTED)
         ready = self._wakeup.wait(seconds)
         if self._bell.fileno() in ready:
             self._bell.hush()

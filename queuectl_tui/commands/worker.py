@@ -147,13 +147,12 @@ def _pools(queue: Queue, pool: str | None, *, one: bool = False) -> Sequence[str
 
 
 def _wait_for_end(queue: Queue, chosen: Sequence[Worker], timeout: float | None) -> int:
-    import workers
+    from workers.processes import is_alive
 
-    waiting = {worker.id for worker in chosen}
     deadline = None if timeout is None else time.monotonic() + timeout
     said: set[str] = set()
-    while left := [worker for worker in workers.living(queue) if worker.id in waiting]:
-        running = {worker.id: worker.job for worker in left if worker.job is not None}
+    while left := {worker.id for worker in chosen if is_alive(worker.identity)}:
+        running = {w.id: w.job for w in queue.workers() if w.id in left and w.job is not None}
         if deadline is not None and time.monotonic() >= deadline:
             what = ", ".join(f"{name} runs {job}" for name, job in running.items())
             streams.narrate(f"Still draining after {duration(timeout or 0)}: {what or 'workers'}")
