@@ -191,8 +191,8 @@ class Adopted:
             self._noted = True
             pids = ", ".join(map(str, hidden))
             text = (
-                f"needs attention: its worker died, and process {pids} may still belong to it; "
-                "end that process to let the job go on"
+                f"needs attention: its worker died; end process {pids}, which may still belong to "
+                "it, to let the job go on"
             )
             self._queue.note(self._lease, text)
             self._narrate(f"{self._lease.job_id} {text}")

@@ -56,7 +56,8 @@ def _unattended(queue: Queue, alive: set[str], *, supervised: bool) -> Iterator[
         if job.worker in alive:
             continue
         if job.last_error and job.last_error.startswith("needs attention"):
-            yield Finding("jobs", Verdict.PROBLEM, f"{job.id} {job.last_error}")
+            what, _, advice = job.last_error.partition("; ")
+            yield Finding("jobs", Verdict.PROBLEM, f"{job.id} {what}", f"{job.id}: {advice}")
         elif not supervised:
             detail = f"{job.id} is RUNNING, but its worker {job.worker} is gone"
             yield Finding("jobs", Verdict.PROBLEM, detail, _START)
