@@ -9,7 +9,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import count, islice
@@ -21,6 +21,16 @@ from tests.workers.rig import Rig, runs, until
 
 SABOTAGE = str(Path(__file__).with_name("sabotage"))
 NOBODY = 65534
+# Another user, who may still read the Python under test, wherever it is.
+AS_NOBODY = (
+    "setpriv",
+    f"--reuid={NOBODY}",
+    f"--regid={NOBODY}",
+    "--clear-groups",
+    "--inh-caps=+dac_read_search",
+    "--ambient-caps=+dac_read_search",
+    "--",
+)
 
 
 @dataclass
@@ -29,7 +39,7 @@ class Program:
 
     db: str
     environ: Mapping[str, str] = field(default_factory=dict)
-    user: int | None = None
+    prefix: Sequence[str] = ()
 
     def start(self, *words: str, **options: Any) -> subprocess.Popen[bytes]:
         given = {
@@ -39,10 +49,8 @@ class Program:
             "cwd": "/",
             **options,
         }
-        if self.user is not None:
-            given |= {"user": self.user, "group": self.user, "extra_groups": []}
         process: subprocess.Popen[bytes] = subprocess.Popen(
-            [sys.executable, "-P", "-m", "queuectl_tui", "--db", self.db, *words],
+            [*self.prefix, sys.executable, "-P", "-m", "queuectl_tui", "--db", self.db, *words],
             env={**os.environ, **self.environ},
             **given,
         )
@@ -98,13 +106,9 @@ def forge(rig: Rig, sql: str, *values: object) -> None:
         other.execute(sql, values)
 
 
-def limit(pid: int, what: int, number: int) -> None:
-    """Let a running process have so many of something, and no more."""
-    resource.prlimit(pid, what, (number, resource.prlimit(pid, what)[1]))
-
-
 def spare_descriptors(pid: int, number: int) -> None:
     """Let a running process open ``number`` more files, and no more."""
     taken = {int(name) for name in os.listdir(f"/proc/{pid}/fd")}
     free = (at for at in count() if at not in taken)
-    limit(pid, resource.RLIMIT_NOFILE, next(islice(free, number, None)))
+    most = resource.prlimit(pid, resource.RLIMIT_NOFILE)[1]
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (next(islice(free, number, None)), most))
