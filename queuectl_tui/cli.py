@@ -63,7 +63,7 @@ class _Root(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args[0] not in _COMMANDS and not args[0].startswith("-"):
-            from store.jobspec import did_you_mean
+            from store.fielderrors import did_you_mean
 
             ctx.fail(f"no such command: {args[0]}{did_you_mean(args[0], _COMMANDS)}")
         return super().resolve_command(ctx, args)

@@ -14,13 +14,13 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from difflib import get_close_matches
 from itertools import chain, count
 from typing import BinaryIO, NoReturn, Required, TypedDict, Unpack, cast
 
 from store.errors import InvalidInput
+from store.fielderrors import FieldError, did_you_mean, field_name, refuse, shown
 from store.jobs import NewJob
+from store.timespec import parse_duration, parse_time
 
 NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
 MASK = "***"
@@ -32,9 +32,6 @@ MAX_DEPTH = 16
 MAX_LABEL = 200
 MAX_PRIORITY = 1000
 MAX_RETRIES = 1000
-MAX_DURATION = 10 * 365 * 86_400.0
-MAX_TIME = 32_503_680_000_000
-"""The year 3000, in milliseconds: far enough, and every calendar can show it."""
 
 PRINTED_FIELDS = frozenset(
     {
@@ -43,33 +40,6 @@ PRINTED_FIELDS = frozenset(
     }
 )
 """What the program prints about a job and ignores on input."""
-
-_DURATION = re.compile(
-    r"(?:([0-9]+(?:\.[0-9]+)?)d)?(?:([0-9]+(?:\.[0-9]+)?)h)?"
-    r"(?:([0-9]+(?:\.[0-9]+)?)m)?(?:([0-9]+(?:\.[0-9]+)?)s)?"
-)
-_SECONDS = re.compile(r"[0-9]+(?:\.[0-9]*)?|\.[0-9]+")
-_CLOCK = re.compile(r"([01]?[0-9]|2[0-3]):([0-5][0-9])")
-_RFC_3339 = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?"
-    r"([Zz]|[+-][0-9]{2}:[0-9]{2})?"
-)
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_UNIT_SECONDS = (86_400, 3_600, 60, 1)
-_DURATION_HINT = 'a duration such as 90, "10m" or "1h30m"'
-_TIME_HINT = 'a time such as "2026-11-24T10:30:00Z", "22:15" or "10m" (from now)'
-
-
-class FieldError(InvalidInput):
-    """One field of one job is wrong. ``field`` is empty where the job as a whole is."""
-
-    def __init__(self, field: str, problem: str) -> None:
-        super().__init__(f"{field}: {problem}" if field else problem)
-        self.field = field
-        self.problem = problem
-
-
-# -- Jobs
 
 
 class Reading(TypedDict, total=False):
@@ -97,10 +67,10 @@ def read_jobs(stream: BinaryIO, **how: Unpack[Reading]) -> Iterator[NewJob]:
     left_out = () if how.get("all_states") else ("completed", "cancelled")
     batch = _Batch(left_out, how.get("skipped", Counter()))
     held: list[NewJob] | None = None
-    for place, number, suspect, value in _documents(stream):
+    for place, number, suspect, value in read_values(stream):
         try:
             if suspect:
-                _check_strings(value)
+                check_strings(value)
             if batch.leaves_out(value):
                 continue
             job = checker.job(_overridden(value, overrides) if overrides else value)
@@ -130,7 +100,7 @@ def parse_jobs(text: str, **how: Unpack[Reading]) -> list[NewJob]:
 def new_job(fields: Mapping[str, object], *, now: int, cwd: str) -> NewJob:
     """One job of fields that didn't come from a document. Raises ``FieldError``."""
     value = dict(fields)
-    _check_strings(value)
+    check_strings(value)
     return _Checker(now, cwd).job(value)
 
 
@@ -143,85 +113,6 @@ def looks_like_json(word: str) -> bool:
 
 
 _JSON_WORD = re.compile(r'\ufeff?\s*(?:\{(?:\S|\s*["}]|\s*$)|\[(?:\s*[{\]]|"|\s*$))')
-
-
-# -- Durations and times
-
-
-def parse_duration(value: object) -> float:
-    """Seconds of a number or of text such as ``90``, ``90s``, ``10m``, ``1h30m``.
-
-    Raises ``InvalidInput`` that says what is expected.
-    """
-    if type(value) is int or type(value) is float:
-        seconds = value
-    elif type(value) is str:
-        seconds = _duration_seconds(value)
-    else:
-        raise InvalidInput(f"must be {_DURATION_HINT}, not {shown(value)}")
-    if not seconds >= 0:
-        raise InvalidInput(f"must be {_DURATION_HINT}, not {shown(value)}")
-    if not seconds <= MAX_DURATION:
-        raise InvalidInput(f"must be at most 10 years, not {shown(value)}")
-    return float(seconds)
-
-
-def _duration_seconds(text: str) -> float:
-    word = text.strip()
-    if _SECONDS.fullmatch(word):
-        return float(word)
-    match = _DURATION.fullmatch(word)
-    if match is None or not word:
-        raise InvalidInput(f"must be {_DURATION_HINT}, not {shown(text)}")
-    return sum(
-        float(part) * unit
-        for part, unit in zip(match.groups(), _UNIT_SECONDS, strict=True)
-        if part is not None
-    )
-
-
-def parse_time(value: object, now: int) -> int:
-    """UTC milliseconds of RFC 3339 text, of the next local ``HH:MM``, or of a duration from now.
-
-    Raises ``InvalidInput`` that says what is expected.
-    """
-    if type(value) is str:
-        word = value.strip()
-        if clock := _CLOCK.fullmatch(word):
-            return _next_clock_time(int(clock[1]), int(clock[2]), now)
-        if stamp := _RFC_3339.fullmatch(word):
-            if stamp[1] is None:
-                raise InvalidInput(f"needs a time zone, Z or one like +02:00, in {shown(value)}")
-            return _stamp_milliseconds(word)
-    try:
-        return now + round(parse_duration(value) * 1000)
-    except InvalidInput as error:
-        if "at most" in str(error):
-            raise
-        raise InvalidInput(f"must be {_TIME_HINT}, not {shown(value)}") from None
-
-
-def _stamp_milliseconds(word: str) -> int:
-    try:
-        moment = datetime.fromisoformat(word.upper().replace(" ", "T"))
-    except ValueError as error:
-        raise InvalidInput(f"is no date and time: {shown(word)} ({error})") from None
-    milliseconds = (moment - _EPOCH) // timedelta(milliseconds=1)
-    if not 0 <= milliseconds <= MAX_TIME:
-        raise InvalidInput(f"must be a time between the years 1970 and 3000, not {shown(word)}")
-    return milliseconds
-
-
-def _next_clock_time(hour: int, minute: int, now: int) -> int:
-    today = datetime.fromtimestamp(now / 1000).replace(
-        hour=hour, minute=minute, second=0, microsecond=0
-    )
-    return min(
-        moment
-        for day in (today, today + timedelta(days=1))
-        for fold in (0, 1)  # a clock set back shows the same time twice
-        if (moment := int(day.replace(fold=fold).timestamp() * 1000)) > now
-    )
 
 
 # -- Fields
@@ -268,59 +159,59 @@ class _Checker:
         if ("command" in fields) is ("argv" in fields):
             self._not_one_command(fields)
         if "delay" in fields and "run_at" in fields:
-            _wrong("delay", "give run_at or delay, not both")
+            refuse("delay", "give run_at or delay, not both")
         return NewJob(**fields)  # type: ignore[arg-type]
 
     def _run_at(self, name: str, value: object) -> int:
         try:
             return parse_time(value, self._now)
         except InvalidInput as error:
-            _wrong(name, str(error))
+            refuse(name, str(error))
 
     def _ignore(self, name: str, value: object) -> None:
         if name not in PRINTED_FIELDS:
-            _wrong(_field_name(name), f"unknown field{did_you_mean(name, self._checks)}")
-        _check_strings({name: value})
+            refuse(field_name(name), f"unknown field{did_you_mean(name, self._checks)}")
+        check_strings({name: value})
 
     def _not_an_object(self, value: object) -> NoReturn:
-        if type(value) is _Repeated:
-            _wrong(_field_name(value.name), "given twice in one object; keep one")
-        _wrong("", f"must be an object with a command, not {shown(value)}")
+        if type(value) is Repeated:
+            refuse(field_name(value.name), "given twice in one object; keep one")
+        refuse("", f"must be an object with a command, not {shown(value)}")
 
     def _not_one_command(self, fields: Mapping[str, object]) -> NoReturn:
         if "command" in fields:
-            _wrong("argv", "give command or argv, not both")
-        _wrong("command", 'missing; every job needs one, such as {"command": "make test"}')
+            refuse("argv", "give command or argv, not both")
+        refuse("command", 'missing; every job needs one, such as {"command": "make test"}')
 
 
 def _command(name: str, value: object) -> str:
     if type(value) is not str:
-        _wrong(name, f"must be a string, not {shown(value)}")
+        refuse(name, f"must be a string, not {shown(value)}")
     if not value or value.isspace():
-        _wrong(name, "must not be blank")
+        refuse(name, "must not be blank")
     if len(value) * 4 > MAX_COMMAND_BYTES and len(value.encode()) > MAX_COMMAND_BYTES:
-        _wrong(name, f"must be at most {MAX_COMMAND_BYTES} bytes, not {len(value.encode())}")
+        refuse(name, f"must be at most {MAX_COMMAND_BYTES} bytes, not {len(value.encode())}")
     return value
 
 
 def _argv(name: str, value: object) -> tuple[str, ...]:
     if type(value) is not list:
-        _wrong(name, f"must be an array of strings, not {shown(value)}")
+        refuse(name, f"must be an array of strings, not {shown(value)}")
     if not value:
-        _wrong(name, "must not be empty; its first string is the program")
+        refuse(name, "must not be empty; its first string is the program")
     for index, word in enumerate(value):
         if type(word) is not str:
-            _wrong(f"{name}[{index}]", f"must be a string, not {shown(word)}")
+            refuse(f"{name}[{index}]", f"must be a string, not {shown(word)}")
     if not value[0] or value[0].isspace():
-        _wrong(f"{name}[0]", "must name a program")
+        refuse(f"{name}[0]", "must name a program")
     return tuple(value)
 
 
 def _name(name: str, value: object) -> str:
     if type(value) is not str:
-        _wrong(name, f"must be a string, not {shown(value)}")
+        refuse(name, f"must be a string, not {shown(value)}")
     if not NAME_PATTERN.fullmatch(value):
-        _wrong(
+        refuse(
             name,
             "must be 1 to 128 letters, digits, '.', '_', ':' or '-', the first a letter or digit,"
             f" not {shown(value)}",
@@ -331,7 +222,7 @@ def _name(name: str, value: object) -> str:
 def _integer(low: int, high: int) -> Callable[[str, object], int]:
     def check(name: str, value: object) -> int:
         if type(value) is not int or not low <= value <= high:
-            _wrong(name, f"must be an integer from {low} to {high}, not {shown(value)}")
+            refuse(name, f"must be an integer from {low} to {high}, not {shown(value)}")
         return value
 
     return check
@@ -341,40 +232,40 @@ def _duration(name: str, value: object) -> float:
     try:
         return parse_duration(value)
     except InvalidInput as error:
-        _wrong(name, str(error))
+        refuse(name, str(error))
 
 
 def _cwd(name: str, value: object) -> str:
     if type(value) is not str or not os.path.isabs(value):
-        _wrong(name, f"must be an absolute path, not {shown(value)}")
+        refuse(name, f"must be an absolute path, not {shown(value)}")
     return value
 
 
 def _env(name: str, value: object) -> dict[str, str]:
-    if type(value) is _Repeated:
-        _wrong(f"{name}.{_field_name(value.name)}", "given twice in one object; keep one")
+    if type(value) is Repeated:
+        refuse(f"{name}.{field_name(value.name)}", "given twice in one object; keep one")
     if type(value) is not dict:
-        _wrong(name, f"must be an object of strings, not {shown(value)}")
+        refuse(name, f"must be an object of strings, not {shown(value)}")
     for variable, text in value.items():
-        field = f"{name}.{_field_name(variable)}"
+        field = f"{name}.{field_name(variable)}"
         if not variable or "=" in variable:
-            _wrong(field, "the name of a variable must not be empty or hold '='")
+            refuse(field, "the name of a variable must not be empty or hold '='")
         if type(text) is not str:
-            _wrong(field, f"must be a string, not {shown(text)}")
+            refuse(field, f"must be a string, not {shown(text)}")
         if text == MASK:
-            _wrong(field, f"{shown(MASK)} is a mask, not a value; export with --show-env")
+            refuse(field, f"{shown(MASK)} is a mask, not a value; export with --show-env")
     return value
 
 
 def _label(name: str, value: object) -> str:
     if type(value) is not str or len(value) > MAX_LABEL:
-        _wrong(name, f"must be a string of up to {MAX_LABEL} characters, not {shown(value)}")
+        refuse(name, f"must be a string of up to {MAX_LABEL} characters, not {shown(value)}")
     return value
 
 
 def _depends_on(name: str, value: object) -> tuple[str, ...]:
     if type(value) is not list:
-        _wrong(name, f"must be an array of job ids, not {shown(value)}")
+        refuse(name, f"must be an array of job ids, not {shown(value)}")
     return tuple(
         dict.fromkeys(_name(f"{name}[{index}]", job_id) for index, job_id in enumerate(value))
     )
@@ -382,13 +273,13 @@ def _depends_on(name: str, value: object) -> tuple[str, ...]:
 
 def _unique_key(name: str, value: object) -> str:
     if type(value) is not str or not value:
-        _wrong(name, f"must be a string, not empty, not {shown(value)}")
+        refuse(name, f"must be a string, not empty, not {shown(value)}")
     return value
 
 
 def _backoff_base(name: str, value: object) -> float:
     if type(value) not in (int, float) or not 1 <= cast("float", value) <= 1e300:
-        _wrong(name, f"must be a number of 1 or more, not {shown(value)}")
+        refuse(name, f"must be a number of 1 or more, not {shown(value)}")
     return float(cast("float", value))
 
 
@@ -424,9 +315,9 @@ class _Batch:
             self._completed.add(str(value.get("id")))
         return True
 
-    def admit(self, job_id: str, depends_on: tuple[str, ...], place: _Place, number: int) -> None:
+    def admit(self, job_id: str, depends_on: tuple[str, ...], place: Place, number: int) -> None:
         if job_id in self._ids:
-            _wrong("id", f"{shown(job_id)} is used twice in this batch")
+            refuse("id", f"{shown(job_id)} is used twice in this batch")
         self._ids.add(job_id)
         if depends_on:
             self._dependent[job_id] = (place(number, "depends_on"), depends_on)
@@ -464,45 +355,19 @@ def _arrows(ring: Sequence[str]) -> str:
 
 # -- Documents
 
-_Place = Callable[[int, str], str]
-_Found = tuple[_Place, int, bool, object]
+Place = Callable[[int, str], str]
+Found = tuple[Place, int, bool, object]
 """How to name the place, its index or line, whether its strings need a close look, the value."""
 
 
-def _by_index(index: int, field: str) -> str:
-    return f"jobs[{index}].{field}" if field else f"jobs[{index}]"
-
-
-def _by_line(line: int, field: str) -> str:
-    return f"line {line}: {field}" if field else f"line {line}"
-
-
-class _Repeated:
+class Repeated:
     """Stands for an object in which ``name`` was given twice."""
 
     def __init__(self, name: str) -> None:
         self.name = name
 
 
-def _object(pairs: list[tuple[str, object]]) -> object:
-    value = dict(pairs)
-    if len(value) == len(pairs):
-        return value
-    return _Repeated(Counter(name for name, _ in pairs).most_common(1)[0][0])
-
-
-def _number(digits: str) -> int | float:
-    # int() refuses very long texts with an error that would not name the field
-    return int(digits) if len(digits) < 400 else math.inf
-
-
-_STRICT = json.JSONDecoder(object_pairs_hook=_object, parse_int=_number)
-# lets a NUL into a string, where it is found and its field named
-_LENIENT = json.JSONDecoder(object_pairs_hook=_object, parse_int=_number, strict=False)
-_BLANKS = re.compile(r"[ \t\r\n]*")
-
-
-def _documents(stream: BinaryIO) -> Iterator[_Found]:
+def read_values(stream: BinaryIO) -> Iterator[Found]:
     """Every value of the document, however it is laid out."""
     lines = enumerate(_lines(stream), 1)
     opening = b""
@@ -518,6 +383,30 @@ def _documents(stream: BinaryIO) -> Iterator[_Found]:
     if len(filled) == 2 and _is_whole_object(filled[0][1]):
         return _json_lines(chain(filled, lines))
     return _document(opening + stream.read(max(0, MAX_DOCUMENT_BYTES + 1 - len(opening))))
+
+
+def check_strings(value: object) -> None:
+    """Refuses what JSON's syntax lets through, at any depth: NUL bytes, lone surrogates, numbers
+    that aren't finite, repeated keys, nesting without end."""
+    todo: list[tuple[str, int, object]] = [("", 1, value)]
+    while todo:
+        field, depth, item = todo.pop()
+        if depth > MAX_DEPTH:
+            refuse(field, f"nested deeper than {MAX_DEPTH}")
+        if isinstance(item, str):
+            _check_text(field, item)
+        elif isinstance(item, float) and not math.isfinite(item):
+            refuse(field, f"must be a finite number, not {shown(item)}")
+        elif isinstance(item, list):
+            todo += [(f"{field}[{at}]", depth + 1, part) for at, part in enumerate(item)]
+        elif isinstance(item, dict):
+            for name, part in item.items():
+                inner = f"{field}.{field_name(name)}" if field else field_name(name)
+                _check_text(inner, name)
+                todo.append((inner, depth + 1, part))
+        elif isinstance(item, Repeated):
+            inner = f"{field}.{field_name(item.name)}" if field else field_name(item.name)
+            refuse(inner, "given twice in one object; keep one")
 
 
 def _lines(stream: BinaryIO) -> Iterator[bytes]:
@@ -546,7 +435,7 @@ def _is_whole_object(line: bytes) -> bool:
     return True
 
 
-def _json_lines(lines: Iterable[tuple[int, bytes]]) -> Iterator[_Found]:
+def _json_lines(lines: Iterable[tuple[int, bytes]]) -> Iterator[Found]:
     for number, line in lines:
         if line.isspace():
             continue
@@ -559,7 +448,7 @@ def _json_lines(lines: Iterable[tuple[int, bytes]]) -> Iterator[_Found]:
         yield _by_line, number, suspect, value
 
 
-def _document(data: bytes) -> Iterator[_Found]:
+def _document(data: bytes) -> Iterator[Found]:
     if len(data) > MAX_DOCUMENT_BYTES:
         raise InvalidInput("jobs: longer than 64 MiB; give JSON Lines, one object a line")
     text, suspect = _decoded(data)
@@ -572,7 +461,7 @@ def _document(data: bytes) -> Iterator[_Found]:
     yield _by_index, 0, suspect, value
 
 
-def _array(text: str, start: int, suspect: bool) -> Iterator[_Found]:
+def _array(text: str, start: int, suspect: bool) -> Iterator[Found]:
     """The elements one by one, so that only the text and one job are held at a time."""
     at = _after_blanks(text, start + 1)
     if text.startswith("]", at):
@@ -607,11 +496,39 @@ def _decoded(data: bytes) -> tuple[str, bool]:
     return text, "\\u" in text or "\0" in text
 
 
+_BLANKS = re.compile(r"[ \t\r\n]*")
+
+
 def _after_blanks(text: str, at: int) -> int:
     return _BLANKS.match(text, at).end()  # type: ignore[union-attr]
 
 
-def _value(text: str, at: int, suspect: bool, place: _Place, number: int) -> tuple[object, int]:
+def _by_index(index: int, field: str) -> str:
+    return f"jobs[{index}].{field}" if field else f"jobs[{index}]"
+
+
+def _by_line(line: int, field: str) -> str:
+    return f"line {line}: {field}" if field else f"line {line}"
+
+
+def _object(pairs: list[tuple[str, object]]) -> object:
+    value = dict(pairs)
+    if len(value) == len(pairs):
+        return value
+    return Repeated(Counter(name for name, _ in pairs).most_common(1)[0][0])
+
+
+def _number(digits: str) -> int | float:
+    # int() refuses very long texts with an error that would not name the field
+    return int(digits) if len(digits) < 400 else math.inf
+
+
+_STRICT = json.JSONDecoder(object_pairs_hook=_object, parse_int=_number)
+# lets a NUL into a string, where it is found and its field named
+_LENIENT = json.JSONDecoder(object_pairs_hook=_object, parse_int=_number, strict=False)
+
+
+def _value(text: str, at: int, suspect: bool, place: Place, number: int) -> tuple[object, int]:
     try:
         return (_LENIENT if suspect else _STRICT).raw_decode(text, at)
     except json.JSONDecodeError as error:
@@ -645,31 +562,7 @@ def _deep_field(text: str, at: int) -> str:
             depth += 1 if token[0] in "[{" else -1
             if depth > MAX_DEPTH:
                 break
-    return "" if field is None else _field_name(field)
-
-
-def _check_strings(value: object) -> None:
-    """Refuses what JSON's syntax lets through, at any depth: NUL bytes, lone surrogates, numbers
-    that aren't finite, repeated keys, nesting without end."""
-    todo: list[tuple[str, int, object]] = [("", 1, value)]
-    while todo:
-        field, depth, item = todo.pop()
-        if depth > MAX_DEPTH:
-            _wrong(field, f"nested deeper than {MAX_DEPTH}")
-        if isinstance(item, str):
-            _check_text(field, item)
-        elif isinstance(item, float) and not math.isfinite(item):
-            _wrong(field, f"must be a finite number, not {shown(item)}")
-        elif isinstance(item, list):
-            todo += [(f"{field}[{at}]", depth + 1, part) for at, part in enumerate(item)]
-        elif isinstance(item, dict):
-            for name, part in item.items():
-                inner = f"{field}.{_field_name(name)}" if field else _field_name(name)
-                _check_text(inner, name)
-                todo.append((inner, depth + 1, part))
-        elif isinstance(item, _Repeated):
-            inner = f"{field}.{_field_name(item.name)}" if field else _field_name(item.name)
-            _wrong(inner, "given twice in one object; keep one")
+    return "" if field is None else field_name(field)
 
 
 _FORBIDDEN = re.compile("[\0\ud800-\udfff]")
@@ -678,40 +571,4 @@ _FORBIDDEN = re.compile("[\0\ud800-\udfff]")
 def _check_text(field: str, text: str) -> None:
     if bad := _FORBIDDEN.search(text):
         what = "a NUL byte" if bad[0] == "\0" else "a lone surrogate, or bytes that are not UTF-8"
-        _wrong(field, f"must not hold {what}")
-
-
-# -- Messages
-
-
-def shown(value: object) -> str:
-    """A value as an error message quotes it: on one line, short, printable."""
-    if isinstance(value, str):
-        return f'"{_printable(value)}"'
-    if isinstance(value, (dict, _Repeated)):
-        return "an object"
-    if isinstance(value, list):
-        return "an array"
-    return _printable(json.dumps(value))
-
-
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """A question to append to an error about a misspelt word, or nothing."""
-    close = get_close_matches(word.lower().replace("-", "_"), [*known], 1, 0.6)
-    return f"; did you mean {close[0]}?" if close else ""
-
-
-def _field_name(name: str) -> str:
-    return _printable(name) or '""'
-
-
-def _printable(text: str, limit: int = 40) -> str:
-    if len(text) > limit:
-        text = text[: limit - 1] + "…"
-    return "".join(
-        char if char.isprintable() else char.encode("unicode_escape").decode() for char in text
-    )
-
-
-def _wrong(field: str, problem: str) -> NoReturn:
-    raise FieldError(field, problem)
+        refuse(field, f"must not hold {what}")

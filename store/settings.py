@@ -7,11 +7,11 @@ import re
 import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 
 from store.database import Database
 from store.errors import InvalidInput
-from store.jobspec import parse_duration
+from store.fielderrors import did_you_mean
+from store.timespec import parse_duration
 
 Value = int | float | str
 
@@ -92,8 +92,7 @@ def lookup(name: str) -> Setting:
     folded = ALIASES.get(folded, folded)
     if folded in SETTINGS:
         return SETTINGS[folded]
-    close = get_close_matches(folded, SETTINGS, n=1)
-    hint = f"; did you mean {close[0]}?" if close else f"; there are {', '.join(SETTINGS)}"
+    hint = did_you_mean(folded, SETTINGS) or f"; there are {', '.join(SETTINGS)}"
     raise InvalidInput(f"no such setting: {name[:60]!r}{hint}")
 
 

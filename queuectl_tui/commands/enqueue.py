@@ -23,7 +23,8 @@ from queuectl_tui.commands.options import json_option, show_env_option
 from queuectl_tui.output import job_to_json, print_json_array
 from queuectl_tui.session import current_queue
 from store import InvalidInput, NewJob, QueueError, WorkerKind, WorkerState
-from store.jobspec import FieldError, Reading, looks_like_json, new_job, read_jobs
+from store.fielderrors import FieldError
+from store.jobspec import Reading, looks_like_json, new_job, read_jobs
 
 if TYPE_CHECKING:
     from store.queue import Queue

@@ -7,7 +7,9 @@ from typing import Any
 import click
 
 from store import InvalidInput, JobState
-from store.jobspec import NAME_PATTERN, did_you_mean, parse_duration
+from store.fielderrors import did_you_mean
+from store.jobspec import NAME_PATTERN
+from store.timespec import parse_duration
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 show_env_option = click.option(

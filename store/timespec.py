@@ -1,0 +1,104 @@
+"""Durations and points in time, as people and documents write them."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+
+from store.errors import InvalidInput
+from store.fielderrors import shown
+
+MAX_DURATION = 10 * 365 * 86_400.0
+MAX_TIME = 32_503_680_000_000
+"""The year 3000, in milliseconds: far enough, and every calendar can show it."""
+
+_DURATION = re.compile(
+    r"(?:([0-9]+(?:\.[0-9]+)?)d)?(?:([0-9]+(?:\.[0-9]+)?)h)?"
+    r"(?:([0-9]+(?:\.[0-9]+)?)m)?(?:([0-9]+(?:\.[0-9]+)?)s)?"
+)
+_SECONDS = re.compile(r"[0-9]+(?:\.[0-9]*)?|\.[0-9]+")
+_CLOCK = re.compile(r"([01]?[0-9]|2[0-3]):([0-5][0-9])")
+_RFC_3339 = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?"
+    r"([Zz]|[+-][0-9]{2}:[0-9]{2})?"
+)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_UNIT_SECONDS = (86_400, 3_600, 60, 1)
+_DURATION_HINT = 'a duration such as 90, "10m" or "1h30m"'
+_TIME_HINT = 'a time such as "2026-11-24T10:30:00Z", "22:15" or "10m" (from now)'
+
+
+def parse_duration(value: object) -> float:
+    """Seconds of a number or of text such as ``90``, ``90s``, ``10m``, ``1h30m``.
+
+    Raises ``InvalidInput`` that says what is expected.
+    """
+    if type(value) is int or type(value) is float:
+        seconds = value
+    elif type(value) is str:
+        seconds = _duration_seconds(value)
+    else:
+        raise InvalidInput(f"must be {_DURATION_HINT}, not {shown(value)}")
+    if not seconds >= 0:
+        raise InvalidInput(f"must be {_DURATION_HINT}, not {shown(value)}")
+    if not seconds <= MAX_DURATION:
+        raise InvalidInput(f"must be at most 10 years, not {shown(value)}")
+    return float(seconds)
+
+
+def _duration_seconds(text: str) -> float:
+    word = text.strip()
+    if _SECONDS.fullmatch(word):
+        return float(word)
+    match = _DURATION.fullmatch(word)
+    if match is None or not word:
+        raise InvalidInput(f"must be {_DURATION_HINT}, not {shown(text)}")
+    return sum(
+        float(part) * unit
+        for part, unit in zip(match.groups(), _UNIT_SECONDS, strict=True)
+        if part is not None
+    )
+
+
+def parse_time(value: object, now: int) -> int:
+    """UTC milliseconds of RFC 3339 text, of the next local ``HH:MM``, or of a duration from now.
+
+    Raises ``InvalidInput`` that says what is expected.
+    """
+    if type(value) is str:
+        word = value.strip()
+        if clock := _CLOCK.fullmatch(word):
+            return _next_clock_time(int(clock[1]), int(clock[2]), now)
+        if stamp := _RFC_3339.fullmatch(word):
+            if stamp[1] is None:
+                raise InvalidInput(f"needs a time zone, Z or one like +02:00, in {shown(value)}")
+            return _stamp_milliseconds(word)
+    try:
+        return now + round(parse_duration(value) * 1000)
+    except InvalidInput as error:
+        if "at most" in str(error):
+            raise
+        raise InvalidInput(f"must be {_TIME_HINT}, not {shown(value)}") from None
+
+
+def _stamp_milliseconds(word: str) -> int:
+    try:
+        moment = datetime.fromisoformat(word.upper().replace(" ", "T"))
+    except ValueError as error:
+        raise InvalidInput(f"is no date and time: {shown(word)} ({error})") from None
+    milliseconds = (moment - _EPOCH) // timedelta(milliseconds=1)
+    if not 0 <= milliseconds <= MAX_TIME:
+        raise InvalidInput(f"must be a time between the years 1970 and 3000, not {shown(word)}")
+    return milliseconds
+
+
+def _next_clock_time(hour: int, minute: int, now: int) -> int:
+    today = datetime.fromtimestamp(now / 1000).replace(
+        hour=hour, minute=minute, second=0, microsecond=0
+    )
+    return min(
+        moment
+        for day in (today, today + timedelta(days=1))
+        for fold in (0, 1)  # a clock set back shows the same time twice
+        if (moment := int(day.replace(fold=fold).timestamp() * 1000)) > now
+    )
