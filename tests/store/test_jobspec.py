@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from store import InvalidInput, NewJob, jobspec
+from store import InvalidInput, NewJob, documents, jobspec
 from store.fielderrors import FieldError
 from store.jobspec import looks_like_json, read_jobs
 from tests.store.malformed import MALFORMED, Malformed
@@ -104,7 +104,7 @@ def test_a_long_file_costs_little_memory(tmp_path) -> None:  # type: ignore[no-u
 
 
 def test_size_is_limited_by_line_and_by_document(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jobspec, "MAX_DOCUMENT_BYTES", 100)
+    monkeypatch.setattr(documents, "MAX_DOCUMENT_BYTES", 100)
     short, long = b'{"command": "x"}\n', b'{"command": "%s"}\n' % (b"x" * 100)
 
     assert len(read(short * 20)) == 20
