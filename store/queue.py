@@ -144,6 +144,59 @@ class Queue:
         """Retry all finished or failed jobs that match; how many."""
         return self._on_matching(wanted, _RETRYABLE, self._retry)
 
+    def revert(self, before: Sequence[Job], after: Sequence[Job]) -> int:
+        """Undo a retry, or the cancelling of a waiting job; how many could be.
+
+        The pairs are a job as it stood before and after. One that has moved on since stays as it
+        is.
+        """
+        reverted = 0
+        with self._change() as connection:
+            for old, new in zip(before, after, strict=True):
+                if old.number == new.number and old.state is not JobState.PROCESSING:
+                    cursor = connection.execute(
+                        _REVERT,
+                        (
+                            *(old.state.value, old.attempts, old.run_at, old.updated_at),
+                            *(new.seq, new.state.value, new.updated_at, new.number),
+                        ),
+                    )
+                    reverted += cursor.rowcount
+        return reverted
+
+    def edit(self, job_id: str, new: NewJob) -> Job:
+        """Give a job that is not running the fields of ``new``; its id stays.
+
+        What ``new`` leaves open is settled as for a new job, but a ``run_at`` left open stays as it
+        is. Raises ``NoSuchJob``, ``WrongState``, ``KeyInUse``, ``InvalidInput``.
+        """
+        values = self.settings.values()
+        with self._change() as connection:
+            (seq,) = reads.seqs(connection, [job_id])
+            self._require(connection, [seq], frozenset(JobState) - {JobState.PROCESSING}, "edited")
+            now = self.now()
+            run_at = now + int(new.delay * 1000) if new.delay is not None else new.run_at
+            retries = values["default_max_retries"] if new.max_retries is None else new.max_retries
+            timeout = values["default_timeout"] if new.timeout is None else new.timeout
+            argv = None if new.argv is None else json.dumps(new.argv, ensure_ascii=False)
+            env = json.dumps(dict(new.env), ensure_ascii=False) if new.env else None
+            connection.execute(
+                "INSERT INTO queue (name) VALUES (?) ON CONFLICT DO NOTHING", (new.queue,)
+            )
+            try:
+                connection.execute(
+                    _EDIT,
+                    (
+                        *(new.command, argv, new.queue, new.priority, run_at, retries, timeout),
+                        *(new.stop_grace, new.backoff_base, new.cwd, env, new.label),
+                        *(new.unique_key, now, seq),
+                    ),
+                )
+            except sqlite3.IntegrityError as error:
+                raise self._held_key(connection, [seq]) or error from error
+            self._depend_anew(connection, seq, new.depends_on)
+        return self.job(job_id)
+
     def delete(self, ids: Sequence[str]) -> None:
         """Remove finished jobs with their history and output.
 
@@ -765,6 +818,31 @@ class Queue:
         except sqlite3.IntegrityError as error:
             raise self._held_key(connection, chosen) or error from error
 
+    def _depend_anew(
+        self, connection: sqlite3.Connection, seq: int, depends_on: Sequence[str]
+    ) -> None:
+        """Replace what a job waits for, and block or free it accordingly."""
+        connection.execute("DELETE FROM dependency WHERE job = ?", (seq,))
+        for needed in dict.fromkeys(depends_on):
+            try:
+                (other,) = reads.seqs(connection, [needed])
+            except NoSuchJob:
+                raise InvalidInput(f"depends_on: no job {needed!r} in the store") from None
+            connection.execute("INSERT INTO dependency VALUES (?, ?)", (seq, other))
+        if connection.execute(_IN_A_CYCLE, (seq, seq)).fetchone() is not None:
+            raise InvalidInput("depends_on: the job would wait for itself")
+        now = self.now()
+        connection.execute(
+            "UPDATE job SET state = CASE WHEN state NOT IN ('pending', 'blocked') THEN state"
+            f" WHEN EXISTS ({_UNMET}) THEN 'blocked' ELSE 'pending' END WHERE seq = ?",
+            (seq,),
+        )
+        connection.execute(
+            "UPDATE job SET ready = (held_by IS NULL AND run_at <= ?"
+            " AND state IN ('pending', 'failed')) WHERE seq = ?",
+            (now, seq),
+        )
+
     def _delete(self, connection: sqlite3.Connection, chosen: Sequence[int]) -> list[Path]:
         """Remove finished jobs; the files of theirs to remove once that is committed."""
         self._require(connection, chosen, FINISHED, "deleted")
@@ -955,6 +1033,22 @@ _END_JOB = """
     UPDATE job SET state = ?, run_at = coalesce(?, run_at), lease = NULL, cancel_requested = 0,
         held_by = ?, finished_at = ?, updated_at = ?, exit_code = ?, signal = ?, last_error = ?
     WHERE seq = ?
+"""
+_REVERT = """
+    UPDATE job SET state = ?, attempts = ?, run_at = ?, updated_at = ?, ready = 0
+    WHERE seq = ? AND state = ? AND updated_at = ? AND number = ? AND lease IS NULL
+"""
+_EDIT = """
+    UPDATE job SET command = ?, argv = ?, queue = ?, priority = ?, run_at = coalesce(?, run_at),
+        max_retries = ?, timeout = ?, stop_grace = ?, backoff_base = ?, cwd = coalesce(?, cwd),
+        env = ?, label = ?, unique_key = ?, ready = 0, updated_at = ?
+    WHERE seq = ?
+"""
+_IN_A_CYCLE = """
+    WITH RECURSIVE behind (job) AS (
+        SELECT needs FROM dependency WHERE job = ?
+        UNION SELECT needs FROM dependency JOIN behind ON dependency.job = behind.job)
+    SELECT 1 FROM behind WHERE job = ? LIMIT 1
 """
 _ORPHANED = """
     SELECT worker FROM job INDEXED BY job_running WHERE lease IS NOT NULL

@@ -382,6 +382,55 @@ def test_pruning_removes_only_what_is_old_enough(queue: Queue, clock: FakeClock)
     assert {job.id for job in queue.jobs()} == {"dead", "fresh"}
 
 
+# Edit, undo --------------------------------------------------------------------------------------
+
+
+def test_a_waiting_job_gets_new_fields(queue: Queue, clock: FakeClock) -> None:
+    add(queue, "a", delay=60)
+    job = queue.edit("a", NewJob(argv=("ls", "-l"), priority=7, queue="other", env={"X": "1"}))
+    assert (job.command, job.argv, job.priority, job.queue) == (None, ("ls", "-l"), 7, "other")
+    assert (job.run_at, job.env) == (START + 60_000, {"X": "1"})
+    queue.edit("a", NewJob(command="true", delay=0))
+    assert claim(queue).job_id == "a"
+    with pytest.raises(WrongState, match="RUNNING"):
+        queue.edit("a", NewJob(command="true"))
+
+
+def test_edited_dependencies_block_and_free(queue: Queue) -> None:
+    add(queue, "a", "b")
+    assert queue.edit("b", NewJob(command="true", depends_on=("a",))).state is JobState.BLOCKED
+    with pytest.raises(InvalidInput, match="wait for itself"):
+        queue.edit("a", NewJob(command="true", depends_on=("b",)))
+    with pytest.raises(InvalidInput, match="nobody"):
+        queue.edit("a", NewJob(command="true", depends_on=("nobody",)))
+    assert queue.job("a").depends_on == ()
+    assert queue.edit("b", NewJob(command="true")).state is JobState.PENDING
+
+
+def test_a_cancelled_waiting_job_can_be_brought_back(queue: Queue, clock: FakeClock) -> None:
+    add(queue, "a")
+    run(queue, FAILED)
+    before = [queue.job("a")]
+    after = queue.cancel(["a"])
+    assert queue.revert(before, after) == 1
+    assert queue.job("a") == before[0]
+    clock.advance(2)
+    assert claim(queue).number == 2
+
+
+def test_a_retry_can_be_undone_until_the_job_has_run(queue: Queue) -> None:
+    add(queue, "a", max_retries=0)
+    run(queue, FAILED)
+    before = [queue.job("a")]
+    after = queue.retry(["a"])
+    assert queue.revert(before, after) == 1
+    assert queue.job("a").state is JobState.DEAD
+    after = queue.retry(["a"])
+    claim(queue)
+    assert queue.revert(before, after) == 0
+    assert queue.job("a").state is JobState.PROCESSING
+
+
 # Dependencies ------------------------------------------------------------------------------------
 
 
