@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import codecs
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from queuectl_tui.text import escape_lines
+from queuectl_tui import streams
+from queuectl_tui.text import escape_lines, size
 
 if TYPE_CHECKING:
     from store.output import OutputView
@@ -31,13 +32,38 @@ class LogText:
         return escape_lines(whole)
 
 
-def chunks(view: OutputView, tail: int | None = None) -> Iterator[bytes]:
-    """What is there now, or its last ``tail`` lines; what comes later is left out."""
+def chunks(
+    view: OutputView, tail: int | None = None, *, dropped: Callable[[int], None]
+) -> Iterator[bytes]:
+    """What is there now, or its last ``tail`` lines; what comes later is left out.
+
+    ``dropped`` is told, in its place, how many bytes were not kept.
+    """
     end = view.size()
     offset = 0 if tail is None else tail_offset(view, tail)
-    while offset < end and (chunk := view.read(offset, min(CHUNK, end - offset))):
+    while offset < end:
+        chunk, gap = read_kept(view, offset, min(CHUNK, end - offset))
+        if not chunk and not gap:
+            break
         yield chunk
-        offset += len(chunk)
+        if gap:
+            dropped(gap)
+        offset += len(chunk) + gap
+
+
+def read_kept(view: OutputView, offset: int, length: int) -> tuple[bytes, int]:
+    """Up to ``length`` bytes, and how many that follow them were dropped for their volume."""
+    chunk = view.read(offset, length)
+    gap = view.gap()  # asked last, for it may grow
+    if gap is None or offset + len(chunk) <= gap[0] or offset >= gap[1]:
+        return chunk, 0
+    kept = max(0, gap[0] - offset)
+    return chunk[:kept], gap[1] - offset - kept
+
+
+def tell_dropped(number: int) -> None:
+    """Say in the middle of an output that it isn't whole."""
+    streams.narrate(f"… {size(number)} dropped (output_limit) …")
 
 
 def printable(parts: Iterable[bytes]) -> Iterator[bytes]:
@@ -50,13 +76,15 @@ def printable(parts: Iterable[bytes]) -> Iterator[bytes]:
 
 def tail_offset(view: OutputView, lines: int) -> int:
     """Where the last ``lines`` lines begin, looked for from the end."""
-    end = view.size()
+    end, gap = view.size(), view.gap() or (0, 0)
     if lines == 0:
         return end
     if end and view.read(end - 1, 1) == b"\n":
         end -= 1  # it ends the last line, and begins none
     while end > 0:
-        start = max(0, end - CHUNK)
+        if gap[0] < end <= gap[1]:
+            end = gap[0]
+        start = max(0, end - CHUNK, gap[1] if end > gap[1] else 0)
         block = view.read(start, end - start)
         found = _before_last_lines(block, lines)
         if found is not None:

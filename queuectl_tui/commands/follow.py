@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from queuectl_tui import streams
 from queuectl_tui.commands.polling import INTERVAL, is_over, until_changed
-from queuectl_tui.job_output import CHUNK, LogText, tail_offset
+from queuectl_tui.job_output import CHUNK, LogText, read_kept, tail_offset, tell_dropped
 from store import JobState, Stream
 
 if TYPE_CHECKING:
@@ -88,13 +88,16 @@ class _Tap:
     def pump(self) -> bool:
         """Print the next chunk that has arrived; whether there was one."""
         live = self._view.live  # asked first: a chunk that is missing afterwards won't come
-        chunk = self._view.read(self._offset, CHUNK)
-        self._print(chunk, last=not (chunk or live))
-        self._offset += len(chunk)
-        if live and not chunk:
+        chunk, gap = read_kept(self._view, self._offset, CHUNK)
+        arrived = bool(chunk or gap)
+        self._print(chunk, last=not (arrived or live))
+        if gap:
+            tell_dropped(gap)
+        self._offset += len(chunk) + gap
+        if live and not arrived:
             self._notice_shrinking()
-        self.ended = not (chunk or live)
-        return bool(chunk)
+        self.ended = not (arrived or live)
+        return arrived
 
     def _print(self, chunk: bytes, *, last: bool) -> None:
         if self._text is not None:

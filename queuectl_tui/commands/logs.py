@@ -11,7 +11,7 @@ import click
 from queuectl_tui import streams
 from queuectl_tui.commands.follow import follow as follow_job
 from queuectl_tui.commands.options import json_option
-from queuectl_tui.job_output import chunks, printable
+from queuectl_tui.job_output import chunks, printable, tell_dropped
 from queuectl_tui.output import json_text
 from queuectl_tui.session import current_queue
 from store import Stream
@@ -73,7 +73,8 @@ def _print(job_id: str, views: dict[Stream, OutputView], tail: int | None, *, ra
             if view.size():
                 streams.narrate(f"── stderr of {job_id} ──")
         ended = True
-        for chunk in chunks(view, tail) if raw else printable(chunks(view, tail)):
+        parts = chunks(view, tail, dropped=tell_dropped)
+        for chunk in parts if raw else printable(parts):
             write(chunk)
             ended = chunk.endswith(b"\n") if chunk else ended
         if not (raw or ended) and sys.stdout.isatty():
@@ -85,7 +86,7 @@ def _print_json(job_id: str, views: dict[Stream, OutputView], tail: int | None) 
     for stream, view in views.items():
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
         streams.write_bytes(f', "{stream.value}": "'.encode())
-        for chunk in chunks(view, tail):
+        for chunk in chunks(view, tail, dropped=tell_dropped):
             streams.write_bytes(json_text(decoder.decode(chunk)).encode())
         streams.write_bytes(json_text(decoder.decode(b"", final=True)).encode() + b'"')
     streams.write_bytes(b"}\n")
