@@ -56,11 +56,11 @@ class Clock:
 
 def seed(queue: Queue, clock: Clock) -> None:
     """An hour of a web server's queue."""
-    supervisor = queue.register(
+    supervisor = queue.registry.register(
         WorkerKind.SUPERVISOR, pool="default", host="web-1", identity=_process(41229), count=4
     )
     workers = [
-        queue.register(
+        queue.registry.register(
             WorkerKind.WORKER,
             pool="default",
             host="web-1",
@@ -93,8 +93,8 @@ def seed(queue: Queue, clock: Clock) -> None:
     )
     clock.now = NOW
     for name in (supervisor, *workers):
-        queue.heartbeat(name)
-    queue.report_usage(
+        queue.registry.heartbeat(name)
+    queue.registry.report_usage(
         {
             supervisor: (0.2, 28 << 20),
             **{

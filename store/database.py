@@ -41,6 +41,7 @@ class Database:
     def __init__(self, path: Path, *, create: bool, durable: bool, patience: float) -> None:
         self.path = path
         self.folder = path.with_name(path.name + ".d")
+        self.bells = self.folder / "bells"
         self._patience = patience
         self._synchronous = "FULL" if durable else "NORMAL"
         if sqlite3.sqlite_version_info < MINIMUM_SQLITE:

@@ -34,19 +34,17 @@ from store.jobs import (
     Lease,
     NewJob,
     Order,
-    Orders,
     Outcome,
     Output,
-    ProcessIdentity,
     Snapshot,
     Status,
     Stream,
     Window,
     Worker,
-    WorkerKind,
 )
 from store.models import JobRow
 from store.output import Folders, OutputView, Recorded, StoredOutput
+from store.registry import Registry
 from store.retry import backoff_seconds, exhausted
 from store.settings import Settings
 
@@ -69,6 +67,7 @@ class Queue:
         self.path: Path = database.path
         self.url = str(database.path)
         self.settings = Settings(database)
+        self.registry = Registry(database, clock)
         self.folders = Folders(database.folder)
         self.store_id: str = (
             database.connection()
@@ -413,22 +412,6 @@ class Queue:
         """Attempts of ``worker`` that have ended, but whose processes have yet to be."""
         return self._leases(worker, "held_by", "job_held")
 
-    def inherit_orphans(self, supervisor: str, *, pool: str, host: str) -> list[str]:
-        """Workers that nobody knows, yet that have attempts (after a restore, for example).
-
-        They are entered as dead workers of ``supervisor``; no other one gets them.
-        """
-        if self._database.connection().execute(_ORPHANED).fetchone() is None:
-            return []
-        with self._change(ring=False) as connection:
-            orphans = [worker for (worker,) in connection.execute(_ORPHANED)]
-            connection.executemany(
-                "INSERT INTO worker (seq, kind, pool, supervisor, host, pid, start, boot_id,"
-                " queues, started_at) VALUES (?, 'worker', ?, ?, ?, 0, 0, '', '[]', ?)",
-                [(_seq(worker), pool, _seq(supervisor), host, self.now()) for worker in orphans],
-            )
-            return orphans
-
     def note(self, lease: Lease, text: str) -> None:
         """Say of a running attempt why nothing happens; shown where its last error is."""
         with self._change(ring=False) as connection:
@@ -436,132 +419,6 @@ class Queue:
                 "UPDATE job SET last_error = ? WHERE seq = ? AND lease = ?",
                 (text, lease.job_seq, lease.attempt_id),
             )
-
-    # The registry --------------------------------------------------------------------------------
-
-    def register(
-        self,
-        kind: WorkerKind,
-        *,
-        pool: str,
-        host: str,
-        identity: ProcessIdentity | None = None,
-        supervisor: str | None = None,
-        queues: Sequence[str] = (),
-        count: int = 0,
-    ) -> str:
-        """Enter a supervisor or a worker; its id. It counts as up after its first heartbeat."""
-        known = identity or ProcessIdentity(0, 0, "")
-        with self._change(ring=False) as connection:
-            cursor = connection.execute(
-                "INSERT INTO worker (kind, pool, supervisor, host, pid, start, boot_id, queues,"
-                " count, started_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    kind.value,
-                    pool,
-                    None if supervisor is None else _seq(supervisor),
-                    host,
-                    known.pid,
-                    known.start,
-                    known.boot_id,
-                    json.dumps(list(queues)),
-                    count,
-                    self.now(),
-                ),
-            )
-            return reads.worker_id(kind.value, cursor.lastrowid or 0)
-
-    def identify(self, worker: str, identity: ProcessIdentity) -> None:
-        """Say which process a registered worker is."""
-        with self._change(ring=False) as connection:
-            connection.execute(
-                "UPDATE worker SET pid = ?, start = ?, boot_id = ? WHERE seq = ?",
-                (identity.pid, identity.start, identity.boot_id, _seq(worker)),
-            )
-
-    def inherit(self, worker: Worker, supervisor: str) -> bool:
-        """Make a dead worker ``supervisor``'s own; False when another was faster."""
-        former = None if worker.supervisor is None else _seq(worker.supervisor)
-        with self._change(ring=False) as connection:
-            cursor = connection.execute(
-                "UPDATE worker SET supervisor = ? WHERE seq = ? AND supervisor IS ?",
-                (_seq(supervisor), _seq(worker.id), former),
-            )
-            return cursor.rowcount == 1
-
-    def heartbeat(self, worker: str) -> None:
-        """Say that ``worker`` lives."""
-        with self._change(ring=False) as connection:
-            connection.execute(
-                "UPDATE worker SET heartbeat_at = ? WHERE seq = ?", (self.now(), _seq(worker))
-            )
-
-    def report_usage(self, samples: Mapping[str, tuple[float, int]]) -> None:
-        """Store CPU percent and resident bytes of workers, by id."""
-        with self._change(ring=False) as connection:
-            connection.executemany(
-                "UPDATE worker SET cpu_percent = ?, rss_bytes = ? WHERE seq = ?",
-                [(cpu, rss, _seq(worker)) for worker, (cpu, rss) in samples.items()],
-            )
-
-    def unregister(self, worker: str) -> None:
-        """Forget a supervisor or worker that is gone."""
-        with self._change(ring=False) as connection:
-            connection.execute("DELETE FROM worker WHERE seq = ?", (_seq(worker),))
-        self._unlink([self._database.folder / "bells" / worker])
-
-    def came_up(self, supervisor: str) -> set[str]:
-        """Those workers of ``supervisor`` that have been heard at all."""
-        rows = self._database.connection().execute(
-            "SELECT seq FROM worker WHERE supervisor = ? AND heartbeat_at IS NOT NULL",
-            (_seq(supervisor),),
-        )
-        return {reads.worker_id(WorkerKind.WORKER, seq) for (seq,) in rows}
-
-    def heartbeats(self, supervisor: str) -> dict[str, int]:
-        """When each worker of ``supervisor`` was last heard (UTC milliseconds)."""
-        rows = self._database.connection().execute(
-            "SELECT seq, coalesce(heartbeat_at, started_at) FROM worker WHERE supervisor = ?",
-            (_seq(supervisor),),
-        )
-        return {reads.worker_id(WorkerKind.WORKER, seq): at for seq, at in rows}
-
-    def registered(self) -> list[Worker]:
-        """Every entry, also those not yet up."""
-        with self._database.read() as connection:
-            return reads.workers(connection, self.now(), up=False)
-
-    def order(
-        self,
-        pool: str,
-        *,
-        count: int | None = None,
-        paused: bool | None = None,
-        stop: str | None = None,
-    ) -> Worker:
-        """Ask the pool's supervisor to keep ``count`` workers, to pause, or to stop.
-
-        ``stop`` is ``"drain"`` or ``"now"``. Raises ``QueueError`` when no supervisor is up.
-        """
-        supervisor = self._supervisor(pool)
-        with self._change() as connection:
-            connection.execute(
-                "UPDATE worker SET count = coalesce(?, count), paused = coalesce(?, paused),"
-                " stop = CASE WHEN stop = 'now' THEN stop ELSE coalesce(?, stop) END WHERE seq = ?",
-                (count, paused, stop, _seq(supervisor.id)),
-            )
-        return self._supervisor(pool)
-
-    def orders(self, supervisor: str) -> Orders:
-        """What a supervisor has been asked to do."""
-        row = (
-            self._database.connection()
-            .execute("SELECT count, paused, stop FROM worker WHERE seq = ?", (_seq(supervisor),))
-            .fetchone()
-        )
-        if row is None:
-            return Orders(count=0, paused=False, stop="drain")
-        return Orders(count=row[0], paused=bool(row[1]), stop=row[2])
 
     # Keeping house -------------------------------------------------------------------------------
 
@@ -597,11 +454,11 @@ class Queue:
 
     def ring(self) -> None:
         """Wake everybody who waits for a change."""
-        doorbell.ring(self._database.folder / "bells")
+        doorbell.ring(self._database.bells)
 
     def doorbell(self, name: str) -> doorbell.Doorbell:
         """A doorbell of one's own; ``name`` is the store's id of a worker or supervisor."""
-        return doorbell.Doorbell(self._database.folder / "bells", name)
+        return doorbell.Doorbell(self._database.bells, name)
 
     def pool_lock(self, pool: str) -> Path:
         """The file whose lock says that this machine's supervisor of ``pool`` is running."""
@@ -770,7 +627,7 @@ class Queue:
         )
         connection.execute(
             "UPDATE worker SET done = done + ?, failed = failed + ? WHERE seq = ?",
-            (done, failed, _seq(worker)),
+            (done, failed, reads.worker_seq(worker)),
         )
 
     def _unblock(self, connection: sqlite3.Connection, seq: int, now: int) -> bool:
@@ -940,14 +797,6 @@ class Queue:
             raise NoSuchJob("deleted meanwhile")
         return Recorded(AttemptState(row[0]), row[1], row[2], row[3])
 
-    def _supervisor(self, pool: str) -> Worker:
-        for worker in self.workers():
-            if worker.kind is WorkerKind.SUPERVISOR and worker.pool == pool:
-                return worker
-        raise QueueError(
-            f"no supervisor runs pool {pool}; start one with: queuectl-tui worker start"
-        )
-
     @staticmethod
     def _unlink(files: Iterable[Path]) -> None:
         for path in files:
@@ -956,10 +805,6 @@ class Queue:
 
 class _DryRun(Exception):
     """Everything was in order; undo it."""
-
-
-def _seq(worker: str) -> int:
-    return int(worker[1:])
 
 
 def _ended(lease: Lease, outcome: Outcome, now: int, state: AttemptState) -> tuple[Any, ...]:
@@ -1049,13 +894,6 @@ _IN_A_CYCLE = """
         SELECT needs FROM dependency WHERE job = ?
         UNION SELECT needs FROM dependency JOIN behind ON dependency.job = behind.job)
     SELECT 1 FROM behind WHERE job = ? LIMIT 1
-"""
-_ORPHANED = """
-    SELECT worker FROM job INDEXED BY job_running WHERE lease IS NOT NULL
-    AND worker NOT IN (SELECT 'w' || seq FROM worker)
-    UNION
-    SELECT worker FROM job INDEXED BY job_held WHERE held_by IS NOT NULL
-    AND worker NOT IN (SELECT 'w' || seq FROM worker)
 """
 _UNMET = """
     SELECT 1 FROM dependency JOIN job AS needed ON needed.seq = dependency.needs

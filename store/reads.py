@@ -363,6 +363,11 @@ def worker_id(kind: str, seq: int) -> str:
     return f"{'s' if kind == WorkerKind.SUPERVISOR else 'w'}{seq}"
 
 
+def worker_seq(worker: str) -> int:
+    """The row number in an id."""
+    return int(worker[1:])
+
+
 def _worker(row: Sequence[Any], now: int) -> Worker:
     seq, kind, pool, pid, host, stop, paused, supervisor, queues, done, failed, *row = row
     started_at, heartbeat_at, cpu, rss, wanted, start, boot_id, job, number, *boss = row

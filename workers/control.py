@@ -58,7 +58,7 @@ def living(queue: Queue, pool: str | None = None) -> list[Worker]:
     """Supervisors and workers of ``pool`` (``None``: of all) whose processes really run."""
     return [
         worker
-        for worker in queue.registered()
+        for worker in queue.registry.registered()
         if pool in (None, worker.pool) and processes.is_alive(worker.identity)
     ]
 
@@ -72,7 +72,7 @@ def stop(queue: Queue, workers: Sequence[Worker], *, now: bool) -> None:
     for worker in workers:
         if worker.kind is WorkerKind.SUPERVISOR:
             with suppress(QueueError):  # it left just now
-                queue.order(worker.pool, stop="now" if now else "drain")
+                queue.registry.order(worker.pool, stop="now" if now else "drain")
         elif now and worker.supervisor not in alive:
             with suppress(ProcessLookupError):
                 os.kill(worker.pid, signal.SIGTERM)

@@ -14,7 +14,7 @@ _START = "start a supervisor, which takes over: queuectl-tui worker start"
 
 def examine_processes(queue: Queue) -> Iterator[Finding]:
     """Stale workers, processes without a supervisor, and jobs that nobody sees to."""
-    entries = queue.registered()
+    entries = queue.registry.registered()
     alive = {entry.id for entry in entries if processes.is_alive(entry.identity)}
     supervised = any(entry.id in alive for entry in entries if entry.kind is WorkerKind.SUPERVISOR)
     yield _stale([entry.id for entry in entries if entry.state is WorkerState.STALE])

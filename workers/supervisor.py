@@ -89,7 +89,7 @@ class Supervisor:
         processes.become_subreaper()
         self._wakeup = Wakeup((signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP))
         identity = processes.identify(os.getpid())
-        self._id = queue.register(
+        self._id = queue.registry.register(
             WorkerKind.SUPERVISOR,
             pool=pool,
             host=self._host,
@@ -114,7 +114,7 @@ class Supervisor:
             self._wait()
         self._bell.close()
         with suppress(QueueError):
-            self._queue.unregister(self._id)
+            self._queue.registry.unregister(self._id)
         self._narrate("stopped: no worker is left")
         os.close(self._lock)
         return 0
@@ -182,7 +182,7 @@ class Supervisor:
 
     def _slow_down(self, dead: Sequence[Member]) -> None:
         """Workers that die before they come up aren't started again at full speed."""
-        up = self._queue.came_up(self._id)
+        up = self._queue.registry.came_up(self._id)
         if all(member.id in up for member in dead):
             self._failed_starts = 0
             return
@@ -227,7 +227,7 @@ class Supervisor:
         if any(adopted.worker == worker for adopted in self._adopted):
             return
         self._queue.folders.clear_scratch(worker)
-        self._queue.unregister(worker)
+        self._queue.registry.unregister(worker)
 
     # Rescue --------------------------------------------------------------------------------------
 
@@ -235,7 +235,7 @@ class Supervisor:
         """Take over from workers whose supervisor is dead too, and forget dead supervisors."""
         if not self._is_due("rescue", _RESCUE_EVERY):
             return
-        entries = [entry for entry in self._queue.registered() if entry.host == self._host]
+        entries = [entry for entry in self._queue.registry.registered() if entry.host == self._host]
         alive = {entry.id for entry in entries if processes.is_alive(entry.identity)}
         ours = {adopted.worker for adopted in self._adopted}
         ours |= {member.id for member in (*self._crew.values(), *self._dead)}
@@ -243,14 +243,15 @@ class Supervisor:
             if entry.id in alive or entry.id in ours or entry.supervisor in alive - {self._id}:
                 continue
             if entry.kind is WorkerKind.SUPERVISOR:
-                self._queue.unregister(entry.id)
+                self._queue.registry.unregister(entry.id)
             elif entry.supervisor == self._id:  # the store was busy
                 self._take_over(entry.id, entry.identity)
-            elif self._queue.inherit(entry, self._id):
+            elif self._queue.registry.inherit(entry, self._id):
                 self._narrate(f"worker {entry.id} is gone, and so is its supervisor")
                 self._take_over(entry.id, entry.identity)
-        for worker in self._queue.inherit_orphans(self._id, pool=self._pool, host=self._host):
-            self._take_over(worker, None)
+        registry = self._queue.registry
+        for orphan in registry.inherit_orphans(self._id, pool=self._pool, host=self._host):
+            self._take_over(orphan, None)
 
     def _end_stalled(self) -> None:
         """End workers that have been silent for too long, if a limit is set; then take over.
@@ -262,7 +263,7 @@ class Supervisor:
         if not wanted or not self._is_due("stalled", _TICK_EVERY):
             return
         limit = max(wanted, _SILENT_FOR_SURE)
-        heartbeats, now = self._queue.heartbeats(self._id), time.monotonic()
+        heartbeats, now = self._queue.registry.heartbeats(self._id), time.monotonic()
         for pid, member in self._crew.items():
             heard = heartbeats.get(member.id, 0)
             if heard != member.beat[0]:
@@ -293,7 +294,7 @@ class Supervisor:
                 member.leaving = True
 
     def _start_worker(self) -> None:
-        worker = self._queue.register(
+        worker = self._queue.registry.register(
             WorkerKind.WORKER,
             pool=self._pool,
             host=self._host,
@@ -303,7 +304,7 @@ class Supervisor:
         try:
             process = self._spawn(worker)
         except OSError:
-            self._queue.unregister(worker)
+            self._queue.registry.unregister(worker)
             self._pause_starting()
             raise
         identity = processes.identify(process.pid)
@@ -313,7 +314,7 @@ class Supervisor:
             os.set_blocking(process.stdout.fileno(), False)
             self._wakeup.watch(process.stdout)
         if identity is not None:
-            self._queue.identify(worker, identity)
+            self._queue.registry.identify(worker, identity)
         if self._told_paused:
             self._tell(member, Order.PAUSE)
         self._narrate(f"worker {worker} started (pid {process.pid})")
@@ -338,7 +339,7 @@ class Supervisor:
 
     def _obey(self) -> None:
         """Orders from the store, and signals: the first drains, a later one stops."""
-        ordered = self._queue.orders(self._id)
+        ordered = self._queue.registry.orders(self._id)
         stop = ordered.stop or self._orders.stop
         for number in self._wakeup.signals():
             now = time.monotonic()
@@ -359,7 +360,7 @@ class Supervisor:
 
     def _announce_stop(self, stop: str | None) -> None:
         with suppress(QueueError):
-            self._queue.order(self._pool, stop=stop)  # so that everybody sees it draining
+            self._queue.registry.order(self._pool, stop=stop)  # so that everybody sees it draining
         for member in self._crew.values():
             member.leaving = False  # they are told (again)
         self._due.pop("say", None)
@@ -373,11 +374,12 @@ class Supervisor:
 
     def _heartbeat(self) -> None:
         if self._is_due("heartbeat", HEARTBEAT_EVERY):
-            self._queue.heartbeat(self._id)
+            self._queue.registry.heartbeat(self._id)
             workers = {member.process.pid: member.id for member in self._crew.values()}
             figures = self._usage.sample((os.getpid(), *workers), time.monotonic())
             workers[os.getpid()] = self._id
-            self._queue.report_usage({workers[pid]: figure for pid, figure in figures.items()})
+            samples = {workers[pid]: figure for pid, figure in figures.items()}
+            self._queue.registry.report_usage(samples)
 
     def _keep_house(self) -> None:
         low = self._queue.is_disk_low()

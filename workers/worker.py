@@ -94,7 +94,7 @@ class Worker:
         """Say which process this is, should the supervisor not have come to it."""
         identity = processes.identify(os.getpid())
         if identity is not None:
-            self._store(partial(self._queue.identify, self._id, identity))
+            self._store(partial(self._queue.registry.identify, self._id, identity))
 
     def run_once(self, lease: Lease) -> Lease | None:
         """Run one attempt to its end; the next lease, if one was claimed on the way."""
@@ -278,7 +278,7 @@ class Worker:
         now = time.monotonic()
         if now - self._heard_at >= HEARTBEAT_EVERY:
             with suppress(QueueError):
-                self._queue.heartbeat(self._id)
+                self._queue.registry.heartbeat(self._id)
                 self._heard_at = now
 
     def _tell(self, event: str) -> None:
@@ -292,7 +292,7 @@ class Worker:
         self._journal.close()
         self._scratch.close()
         with suppress(QueueError):
-            self._queue.unregister(self._id)
+            self._queue.registry.unregister(self._id)
         self._queue.close()
 
 

@@ -103,7 +103,7 @@ def scale(count: int, pool: str | None) -> None:
     """Keep COUNT workers up. Fewer lets running jobs end first."""
     queue = current_queue()
     for name in _pools(queue, pool, one=True):
-        queue.order(name, count=count)
+        queue.registry.order(name, count=count)
         streams.narrate(f"Pool {name} keeps {_workers(count)} up")
 
 
@@ -124,7 +124,7 @@ def resume(pool: str | None) -> None:
 def _set_paused(pool: str | None, paused: bool) -> None:
     queue = current_queue()
     for name in _pools(queue, pool):
-        queue.order(name, paused=paused)
+        queue.registry.order(name, paused=paused)
         streams.narrate(f"Pool {name} is {'paused' if paused else 'resumed'}")
 
 

@@ -134,7 +134,9 @@ class WorkersScreen(LiveScreen[Snapshot]):
             complain(self, "No supervisor is up: s starts workers")
             return
         await self._order(
-            lambda queue: queue.order(supervisor.pool, count=_count(queue, supervisor, step)),
+            lambda queue: queue.registry.order(
+                supervisor.pool, count=_count(queue, supervisor, step)
+            ),
             lambda now: f"Pool {now.pool} keeps {now.count} workers",
         )
 
@@ -146,7 +148,7 @@ class WorkersScreen(LiveScreen[Snapshot]):
             return
         pause = supervisor.state is not WorkerState.PAUSED
         await self._order(
-            lambda queue: queue.order(supervisor.pool, paused=pause),
+            lambda queue: queue.registry.order(supervisor.pool, paused=pause),
             lambda now: f"Pool {now.pool} " + ("takes no more jobs" if pause else "goes on"),
         )
 
@@ -165,7 +167,7 @@ class WorkersScreen(LiveScreen[Snapshot]):
         )
         if await self._voice.ask(question):
             await self._order(
-                lambda queue: queue.order(supervisor.pool, stop="drain"),
+                lambda queue: queue.registry.order(supervisor.pool, stop="drain"),
                 lambda now: f"Pool {now.pool} drains",
             )
 
@@ -188,7 +190,7 @@ class WorkersScreen(LiveScreen[Snapshot]):
         )
         if await self._voice.ask(question):
             await self._order(
-                lambda queue: queue.order(supervisor.pool, stop="now"),
+                lambda queue: queue.registry.order(supervisor.pool, stop="now"),
                 lambda now: f"Pool {now.pool} stops",
             )
 

@@ -285,9 +285,9 @@ HINT = "No worker serves queue {}; start one with: queuectl-tui worker start\n"
 def test_a_hint_when_no_worker_serves_the_queue(cli: Cli, queue: Queue) -> None:
     assert cli("enqueue", "x").stderr == HINT.format("default")
 
-    worker = queue.register(WorkerKind.WORKER, pool="p", host="h", queues=("mail",))
-    queue.identify(worker, ProcessIdentity(1, 1, "b"))
-    queue.heartbeat(worker)
+    worker = queue.registry.register(WorkerKind.WORKER, pool="p", host="h", queues=("mail",))
+    queue.registry.identify(worker, ProcessIdentity(1, 1, "b"))
+    queue.registry.heartbeat(worker)
 
     assert cli("enqueue", "--queue", "mail", "x").stderr == ""
     assert cli("enqueue", "x").stderr == HINT.format("default")

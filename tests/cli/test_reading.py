@@ -271,9 +271,9 @@ def test_status_goes_on(program: Program, ok: Ok, queue: Queue) -> None:
 
 
 def test_a_worker_as_json(queue: Queue) -> None:
-    worker = queue.register(WorkerKind.WORKER, pool="p", host="h", queues=("mail",))
-    queue.identify(worker, ProcessIdentity(7, 1, "b"))
-    queue.heartbeat(worker)
+    worker = queue.registry.register(WorkerKind.WORKER, pool="p", host="h", queues=("mail",))
+    queue.registry.identify(worker, ProcessIdentity(7, 1, "b"))
+    queue.registry.heartbeat(worker)
 
     shown = worker_to_json(queue.workers()[0])
 

@@ -192,7 +192,7 @@ def test_another_process_with_the_worker_s_pid_is_not_the_worker(
     assert rig.history(job_id)[0].state is AttemptState.LOST
     assert not runs(leader)
     assert innocent.poll() is None
-    until(lambda: worker.id not in {entry.id for entry in rig.queue.registered()})
+    until(lambda: worker.id not in {entry.id for entry in rig.queue.registry.registered()})
 
 
 def test_after_a_reboot_jobs_start_over_and_nothing_is_signalled(rig: Rig) -> None:
@@ -341,7 +341,7 @@ def test_a_supervisor_without_any_descriptor_goes_on(rig: Rig) -> None:
     assert (job.state, job.number) == (JobState.COMPLETED, 1)
     assert lines(rig.folder / "runs") == ["run"]
     until(lambda: {worker.id for worker in rig.crew()} - {runner.id})
-    until(lambda: runner.id not in {entry.id for entry in rig.queue.registered()})
+    until(lambda: runner.id not in {entry.id for entry in rig.queue.registry.registered()})
 
 
 # -- Jobs that are killed

@@ -62,7 +62,7 @@ def test_a_store_locked_for_ten_seconds(rig: Rig, program: Program) -> None:
     assert rig.ended("late").state is JobState.COMPLETED
     assert lines(rig.folder / "runs") == ["run"]
     until(lambda: len(rig.crew()) == 3)
-    until(lambda: not {idle.id, other.id} & {entry.id for entry in rig.queue.registered()})
+    until(lambda: not {idle.id, other.id} & {entry.id for entry in rig.queue.registry.registered()})
 
 
 def test_a_supervisor_hears_signals_while_the_store_is_locked(rig: Rig) -> None:
@@ -75,7 +75,7 @@ def test_a_supervisor_hears_signals_while_the_store_is_locked(rig: Rig) -> None:
         until(lambda: "draining" in foreground.said(), patience=4)
         until(lambda: not any(runs(worker.pid) for worker in crew), patience=8)
     assert foreground.exit_code() == 0
-    assert rig.queue.registered() == []
+    assert rig.queue.registry.registered() == []
 
 
 def test_several_workers_that_die_while_the_store_is_locked_are_all_succeeded(rig: Rig) -> None:
@@ -96,7 +96,7 @@ def test_several_workers_that_die_while_the_store_is_locked_are_all_succeeded(ri
         assert (job.exit_code, job.number) == (6, 1)
     assert lines(rig.folder / "runs") == ["run"] * 2
     gone = {worker.id for worker in crew}
-    until(lambda: not gone & {entry.id for entry in rig.queue.registered()})
+    until(lambda: not gone & {entry.id for entry in rig.queue.registry.registered()})
     until(lambda: len(rig.crew()) == 4)
 
 
@@ -366,7 +366,7 @@ def test_a_backup_while_jobs_run_is_a_store_of_its_own(rig: Rig, program: Progra
 
     copy = open_store(str(target), create=False)
     assert copy.store_id != rig.queue.store_id
-    assert copy.registered() == []
+    assert copy.registry.registered() == []
     assert copy.count() == len(busy) + 2
     assert copy.job(done.id).state is JobState.COMPLETED
     assert copy.job(running).state is JobState.PROCESSING

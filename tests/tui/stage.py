@@ -51,10 +51,10 @@ class Backstage:
     def worker(self) -> str:
         """A worker that is up, under a supervisor of pool ``default``."""
         if self._worker is None:
-            supervisor = self.queue.register(
+            supervisor = self.queue.registry.register(
                 WorkerKind.SUPERVISOR, pool="default", host="here", identity=_process(1), count=1
             )
-            self._worker = self.queue.register(
+            self._worker = self.queue.registry.register(
                 WorkerKind.WORKER,
                 pool="default",
                 host="here",
@@ -62,7 +62,7 @@ class Backstage:
                 supervisor=supervisor,
             )
             for name in (supervisor, self._worker):
-                self.queue.heartbeat(name)
+                self.queue.registry.heartbeat(name)
         return self._worker
 
     def pending(self, *ids: str, command: str = "echo hello", **fields: Any) -> None:

@@ -100,7 +100,7 @@ async def test_a_quiet_screen_paints_nothing(backstage: Backstage) -> None:
             return refresh(*regions, **options)  # type: ignore[arg-type]
 
         table.refresh = noting  # type: ignore[method-assign, assignment]
-        backstage.queue.heartbeat(backstage.worker)
+        backstage.queue.registry.heartbeat(backstage.worker)
         token = stage.listing._token
         await stage.until(lambda: stage.listing._token != token, "a new picture was read")
         await stage.pilot.pause()

@@ -23,7 +23,7 @@ def _orders(backstage: Backstage) -> Orders:
     supervisor = next(
         each for each in backstage.queue.workers() if each.kind is WorkerKind.SUPERVISOR
     )
-    return backstage.queue.orders(supervisor.id)
+    return backstage.queue.registry.orders(supervisor.id)
 
 
 async def test_no_workers_teach_the_key_that_starts_them(backstage: Backstage) -> None:
@@ -34,7 +34,7 @@ async def test_no_workers_teach_the_key_that_starts_them(backstage: Backstage) -
 
 async def test_a_worker_shows_what_it_runs(backstage: Backstage) -> None:
     backstage.running("run1")
-    backstage.queue.report_usage({backstage.worker: (88.0, 120 * 1024 * 1024)})
+    backstage.queue.registry.report_usage({backstage.worker: (88.0, 120 * 1024 * 1024)})
     async with opened(backstage) as stage:
         await _go_to_workers(stage)
         await stage.until_shown("● BUSY", "run1", "88", "120.0 MB", "1 up · 1 busy")

@@ -69,7 +69,7 @@ def test_a_command_goes_on_without_its_worker(rig: Rig) -> None:
     assert runs_of(rig) == 1
     assert rig.output(job_id) == b"start\n" + b"x" * 40000 + b"\nend\n"
     assert rig.output(job_id, Stream.STDERR) == b"error\n"
-    until(lambda: worker.id not in [entry.id for entry in rig.queue.registered()])
+    until(lambda: worker.id not in [entry.id for entry in rig.queue.registry.registered()])
 
 
 def test_the_real_exit_of_an_adopted_command_is_recorded(rig: Rig) -> None:
@@ -127,7 +127,7 @@ def test_a_drain_waits_for_an_adopted_command(rig: Rig) -> None:
     kill(rig.runner_of(job_id))
     until(rig.crew)
 
-    rig.queue.order("default", stop="drain")
+    rig.queue.registry.order("default", stop="drain")
     until(lambda: not rig.crew())
     assert rig.queue.job(job_id).state is JobState.PROCESSING
     rig.open_gate()
@@ -207,7 +207,7 @@ def test_no_dead_worker_is_overlooked_while_the_store_is_locked(rig: Rig) -> Non
         ]
     assert runs_of(rig) == 2
     gone = {worker.id for worker in crew}
-    until(lambda: not gone & {entry.id for entry in rig.queue.registered()})
+    until(lambda: not gone & {entry.id for entry in rig.queue.registry.registered()})
 
 
 def test_workers_finish_and_leave_when_their_supervisor_is_killed(rig: Rig) -> None:
@@ -228,7 +228,7 @@ def test_workers_finish_and_leave_when_their_supervisor_is_killed(rig: Rig) -> N
     assert (job.state, job.attempts, job.worker) == (JobState.COMPLETED, 1, orphan.id)
     assert runs_of(rig) == 1
     until(lambda: [worker.supervisor for worker in rig.crew()] == [successor.id])
-    until(lambda: supervisor.id not in [entry.id for entry in rig.queue.registered()])
+    until(lambda: supervisor.id not in [entry.id for entry in rig.queue.registry.registered()])
 
 
 def test_a_worker_without_supervisor_stops_when_told_now(rig: Rig) -> None:

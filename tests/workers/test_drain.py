@@ -30,7 +30,7 @@ def test_a_drain_lets_the_running_job_end_and_takes_no_more(rig: Rig) -> None:
     assert rig.queue.job(later).state is JobState.PENDING
     assert rig.history(later) == []
     assert not rig.marked()
-    assert rig.queue.registered() == []
+    assert rig.queue.registry.registered() == []
 
 
 def test_a_drain_ends_between_jobs_that_fail_to_start(rig: Rig) -> None:

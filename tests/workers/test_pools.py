@@ -29,19 +29,19 @@ def test_a_worker_that_dies_is_replaced(rig: Rig) -> None:
 
     until(lambda: len(rig.crew()) == 2 and first.id not in {worker.id for worker in rig.crew()})
     assert second.id in {worker.id for worker in rig.crew()}
-    until(lambda: first.id not in {entry.id for entry in rig.queue.registered()})
+    until(lambda: first.id not in {entry.id for entry in rig.queue.registry.registered()})
     assert rig.run("true").state is JobState.COMPLETED
 
 
 def test_scaling_up_adds_and_scaling_down_drains(rig: Rig) -> None:
     rig.start(1)
-    rig.queue.order("default", count=3)
+    rig.queue.registry.order("default", count=3)
     until(lambda: len(rig.crew()) == 3)
     ids = [rig.add(f"echo run >> runs; {gated()}") for _ in range(3)]
     for job_id in ids:
         rig.reached(job_id, JobState.PROCESSING)
 
-    rig.queue.order("default", count=1)
+    rig.queue.registry.order("default", count=1)
     waiting = rig.add("true", priority=-1)
     until(
         lambda: (
@@ -64,7 +64,7 @@ def test_scaling_down_takes_the_idle_ones_first(rig: Rig) -> None:
     rig.reached(job_id, JobState.PROCESSING)
     busy = rig.runner_of(job_id)
 
-    rig.queue.order("default", count=1)
+    rig.queue.registry.order("default", count=1)
 
     until(lambda: [worker.id for worker in rig.crew()] == [busy.id])
     assert rig.queue.job(job_id).state is JobState.PROCESSING
@@ -77,10 +77,10 @@ def test_scaling_down_takes_the_idle_ones_first(rig: Rig) -> None:
 def test_scaling_to_none_keeps_the_supervisor(rig: Rig) -> None:
     supervisor = rig.start(1)
 
-    rig.queue.order("default", count=0)
+    rig.queue.registry.order("default", count=0)
     until(lambda: not rig.crew())
     assert [worker.id for worker in workers.living(rig.queue)] == [supervisor.id]
-    rig.queue.order("default", count=1)
+    rig.queue.registry.order("default", count=1)
 
     assert rig.run("true").state is JobState.COMPLETED
 
@@ -91,7 +91,7 @@ def test_a_paused_pool_finishes_what_runs_and_takes_no_more(rig: Rig) -> None:
     running = rig.add(gated())
     rig.reached(running, JobState.PROCESSING)
 
-    rig.queue.order("default", paused=True)
+    rig.queue.registry.order("default", paused=True)
     rig.run("sleep 0.5", queue="witness")  # time enough to have heard of it
     first = rig.add("true")
     rig.open_gate()
@@ -101,7 +101,7 @@ def test_a_paused_pool_finishes_what_runs_and_takes_no_more(rig: Rig) -> None:
     rig.run("sleep 0.5", queue="witness")  # time enough to have taken them
     assert [rig.queue.job(job_id).number for job_id in (first, second)] == [0, 0]
 
-    rig.queue.order("default", paused=False)
+    rig.queue.registry.order("default", paused=False)
     for job_id in (first, second):
         assert rig.ended(job_id).state is JobState.COMPLETED
 
@@ -109,10 +109,10 @@ def test_a_paused_pool_finishes_what_runs_and_takes_no_more(rig: Rig) -> None:
 def test_a_worker_that_starts_in_a_paused_pool_is_paused(rig: Rig) -> None:
     rig.start(1)
     rig.start(1, pool="witness", queues=["witness"])
-    rig.queue.order("default", paused=True)
+    rig.queue.registry.order("default", paused=True)
     until(lambda: [worker.state for worker in rig.crew("default")] == [WorkerState.PAUSED])
 
-    rig.queue.order("default", count=2)
+    rig.queue.registry.order("default", count=2)
     until(lambda: len(rig.crew("default")) == 2)
     waiting = rig.add("true")
     rig.run("sleep 0.5", queue="witness")
@@ -124,7 +124,7 @@ def test_a_worker_that_starts_in_a_paused_pool_is_paused(rig: Rig) -> None:
 def test_a_worker_that_may_take_nothing_sleeps_even_when_a_job_is_due(rig: Rig, why: str) -> None:
     rig.start(1)
     if why == "paused":
-        rig.queue.order("default", paused=True)
+        rig.queue.registry.order("default", paused=True)
         until(lambda: [worker.state for worker in rig.crew()] == [WorkerState.PAUSED])
     else:
         rig.queue.settings.set("min_free_space", f"{2 * rig.queue.free_space()}")
@@ -179,7 +179,7 @@ def test_a_pool_takes_jobs_of_its_queues_only(rig: Rig) -> None:
 def test_a_pool_starts_again_after_it_was_stopped(rig: Rig) -> None:
     first = rig.start()
     rig.stop()
-    assert rig.queue.registered() == []
+    assert rig.queue.registry.registered() == []
 
     assert rig.start().id != first.id
     assert rig.run("true").state is JobState.COMPLETED

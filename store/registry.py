@@ -1,0 +1,193 @@
+"""The registry: which supervisors and workers there are, and what people asked of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+
+from store import doorbell, reads
+from store.database import Database
+from store.errors import QueueError
+from store.jobs import Orders, ProcessIdentity, Worker, WorkerKind
+from store.reads import worker_id, worker_seq
+
+
+class Registry:
+    """Entries of this store's supervisors and workers, by the ids that it gave them."""
+
+    def __init__(self, database: Database, clock: Callable[[], int]) -> None:
+        self._database = database
+        self._clock = clock
+
+    def register(
+        self,
+        kind: WorkerKind,
+        *,
+        pool: str,
+        host: str,
+        identity: ProcessIdentity | None = None,
+        supervisor: str | None = None,
+        queues: Sequence[str] = (),
+        count: int = 0,
+    ) -> str:
+        """Enter a supervisor or a worker; its id. It counts as up after its first heartbeat."""
+        known = identity or ProcessIdentity(0, 0, "")
+        with self._database.write() as connection:
+            cursor = connection.execute(
+                "INSERT INTO worker (kind, pool, supervisor, host, pid, start, boot_id, queues,"
+                " count, started_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    kind.value,
+                    pool,
+                    None if supervisor is None else worker_seq(supervisor),
+                    host,
+                    known.pid,
+                    known.start,
+                    known.boot_id,
+                    json.dumps(list(queues)),
+                    count,
+                    self._clock(),
+                ),
+            )
+            return worker_id(kind.value, cursor.lastrowid or 0)
+
+    def identify(self, worker: str, identity: ProcessIdentity) -> None:
+        """Say which process a registered worker is."""
+        with self._database.write() as connection:
+            connection.execute(
+                "UPDATE worker SET pid = ?, start = ?, boot_id = ? WHERE seq = ?",
+                (identity.pid, identity.start, identity.boot_id, worker_seq(worker)),
+            )
+
+    def inherit(self, worker: Worker, supervisor: str) -> bool:
+        """Make a dead worker ``supervisor``'s own; False when another was faster."""
+        former = None if worker.supervisor is None else worker_seq(worker.supervisor)
+        with self._database.write() as connection:
+            cursor = connection.execute(
+                "UPDATE worker SET supervisor = ? WHERE seq = ? AND supervisor IS ?",
+                (worker_seq(supervisor), worker_seq(worker.id), former),
+            )
+            return cursor.rowcount == 1
+
+    def heartbeat(self, worker: str) -> None:
+        """Say that ``worker`` lives."""
+        with self._database.write() as connection:
+            connection.execute(
+                "UPDATE worker SET heartbeat_at = ? WHERE seq = ?",
+                (self._clock(), worker_seq(worker)),
+            )
+
+    def report_usage(self, samples: Mapping[str, tuple[float, int]]) -> None:
+        """Store CPU percent and resident bytes of workers, by id."""
+        with self._database.write() as connection:
+            connection.executemany(
+                "UPDATE worker SET cpu_percent = ?, rss_bytes = ? WHERE seq = ?",
+                [(cpu, rss, worker_seq(worker)) for worker, (cpu, rss) in samples.items()],
+            )
+
+    def unregister(self, worker: str) -> None:
+        """Forget a supervisor or worker that is gone."""
+        with self._database.write() as connection:
+            connection.execute("DELETE FROM worker WHERE seq = ?", (worker_seq(worker),))
+        (self._database.bells / worker).unlink(missing_ok=True)
+
+    def came_up(self, supervisor: str) -> set[str]:
+        """Those workers of ``supervisor`` that have been heard at all."""
+        rows = self._database.connection().execute(
+            "SELECT seq FROM worker WHERE supervisor = ? AND heartbeat_at IS NOT NULL",
+            (worker_seq(supervisor),),
+        )
+        return {worker_id(WorkerKind.WORKER, seq) for (seq,) in rows}
+
+    def heartbeats(self, supervisor: str) -> dict[str, int]:
+        """When each worker of ``supervisor`` was last heard (UTC milliseconds)."""
+        rows = self._database.connection().execute(
+            "SELECT seq, coalesce(heartbeat_at, started_at) FROM worker WHERE supervisor = ?",
+            (worker_seq(supervisor),),
+        )
+        return {worker_id(WorkerKind.WORKER, seq): at for seq, at in rows}
+
+    def registered(self) -> list[Worker]:
+        """Every entry, also those not yet up."""
+        with self._database.read() as connection:
+            return reads.workers(connection, self._clock(), up=False)
+
+    def order(
+        self,
+        pool: str,
+        *,
+        count: int | None = None,
+        paused: bool | None = None,
+        stop: str | None = None,
+    ) -> Worker:
+        """Ask the pool's supervisor to keep ``count`` workers, to pause, or to stop.
+
+        ``stop`` is ``"drain"`` or ``"now"``. Raises ``QueueError`` when no supervisor is up.
+        """
+        supervisor = self._supervisor(pool)
+        with self._database.write() as connection:
+            connection.execute(
+                "UPDATE worker SET count = coalesce(?, count), paused = coalesce(?, paused),"
+                " stop = CASE WHEN stop = 'now' THEN stop ELSE coalesce(?, stop) END WHERE seq = ?",
+                (count, paused, stop, worker_seq(supervisor.id)),
+            )
+        doorbell.ring(self._database.bells)
+        return self._supervisor(pool)
+
+    def orders(self, supervisor: str) -> Orders:
+        """What a supervisor has been asked to do."""
+        row = (
+            self._database.connection()
+            .execute(
+                "SELECT count, paused, stop FROM worker WHERE seq = ?",
+                (worker_seq(supervisor),),
+            )
+            .fetchone()
+        )
+        if row is None:
+            return Orders(count=0, paused=False, stop="drain")
+        return Orders(count=row[0], paused=bool(row[1]), stop=row[2])
+
+    def inherit_orphans(self, supervisor: str, *, pool: str, host: str) -> list[str]:
+        """Workers that nobody knows, yet that have attempts (after a restore, for example).
+
+        They are entered as dead workers of ``supervisor``; no other one gets them.
+        """
+        if self._database.connection().execute(_ORPHANED).fetchone() is None:
+            return []
+        with self._database.write() as connection:
+            orphans = [worker for (worker,) in connection.execute(_ORPHANED)]
+            connection.executemany(
+                "INSERT INTO worker (seq, kind, pool, supervisor, host, pid, start, boot_id,"
+                " queues, started_at) VALUES (?, 'worker', ?, ?, ?, 0, 0, '', '[]', ?)",
+                [
+                    (
+                        worker_seq(worker),
+                        pool,
+                        worker_seq(supervisor),
+                        host,
+                        self._clock(),
+                    )
+                    for worker in orphans
+                ],
+            )
+            return orphans
+
+    def _supervisor(self, pool: str) -> Worker:
+        with self._database.read() as connection:
+            workers = reads.workers(connection, self._clock())
+        for worker in workers:
+            if worker.kind is WorkerKind.SUPERVISOR and worker.pool == pool:
+                return worker
+        raise QueueError(
+            f"no supervisor runs pool {pool}; start one with: queuectl-tui worker start"
+        )
+
+
+_ORPHANED = """
+    SELECT worker FROM job INDEXED BY job_running WHERE lease IS NOT NULL
+    AND worker NOT IN (SELECT 'w' || seq FROM worker)
+    UNION
+    SELECT worker FROM job INDEXED BY job_held WHERE held_by IS NOT NULL
+    AND worker NOT IN (SELECT 'w' || seq FROM worker)
+"""
