@@ -9,16 +9,19 @@ from asyncio import get_running_loop
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from textual import events
+from textual import events, work
 from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
+from queuectl_tui.memory import Memory
 from queuectl_tui.screens.add_job import AddJob
 from queuectl_tui.screens.confirm import Confirm
 from queuectl_tui.screens.dead import DeadScreen
+from queuectl_tui.screens.edit_job import EditJob
 from queuectl_tui.screens.form import Form
 from queuectl_tui.screens.help import Help
+from queuectl_tui.screens.job_actions import JobActions
 from queuectl_tui.screens.job_list import JobListScreen
 from queuectl_tui.screens.jobs import JobsScreen
 from queuectl_tui.screens.key_feed import KeyFeed
@@ -27,8 +30,9 @@ from queuectl_tui.screens.palette import KeyCommands
 from queuectl_tui.screens.session import Session
 from queuectl_tui.screens.sort_picker import SortPicker
 from queuectl_tui.screens.start_workers import StartWorkers
-from queuectl_tui.screens.talk import say
+from queuectl_tui.screens.talk import say, voice_of
 from queuectl_tui.screens.workers import WorkersScreen
+from queuectl_tui.widgets.form_field import FormField
 
 if TYPE_CHECKING:
     from store import Worker
@@ -52,6 +56,8 @@ class QueueApp(App[None]):
         Binding("D", "dead", "dead", id="app.dead", tooltip="Dead letter queue"),
         Binding("w", "start_workers", "start workers", id="app.start_workers",
                 tooltip="Start workers"),
+        Binding("u", "undo", "undo", id="app.undo",
+                tooltip="Undo the last retry, or cancel of a waiting job"),
         Binding("question_mark", "help", "help", key_display="?", id="app.help",
                 tooltip="Every key"),
         Binding("ctrl+p", "command_palette", "palette", id="app.palette",
@@ -61,9 +67,16 @@ class QueueApp(App[None]):
                 tooltip="Put the app to sleep; fg wakes it"),
     ]  # fmt: skip
 
-    def __init__(self, queue: Queue, *, read_only: bool = False, remote: bool = False) -> None:
+    def __init__(
+        self,
+        queue: Queue,
+        *,
+        read_only: bool = False,
+        remote: bool = False,
+        memory: Memory | None = None,
+    ) -> None:
         super().__init__()
-        self.session = Session(queue, read_only=read_only, remote=remote)
+        self.session = Session(queue, read_only=read_only, remote=remote, memory=memory)
         self._keys = KeyFeed(self, super().on_event)
         if remote:
             self.animation_level = "none"
@@ -125,6 +138,13 @@ class QueueApp(App[None]):
         if isinstance(self.screen, JobListScreen):
             self.screen.seek(job_id)
 
+    @work
+    async def action_undo(self) -> None:
+        screen = self.screen
+        await JobActions(self.session, voice_of(screen)).undo()
+        if isinstance(screen, LiveScreen):
+            screen.ask()
+
     def action_start_workers(self) -> None:
         self.push_screen(StartWorkers(self.session), self._started)
 
@@ -143,7 +163,7 @@ class QueueApp(App[None]):
         nodes = [screen, *screen.query("*")]
         bindings = [each for node in nodes for each in _own(type(node))]
         bindings += _own(type(self))
-        for other in (Form, Confirm, SortPicker):
+        for other in (Form, EditJob, FormField, Confirm, SortPicker):
             bindings += _own(other)
         return bindings
 

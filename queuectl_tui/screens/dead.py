@@ -26,7 +26,8 @@ class DeadScreen(JobListScreen):
     """Dead jobs, the latest first, with what the one under the cursor wrote last."""
 
     HINTS = (
-        "jobs.retry", "jobs.retry_all", "jobs.delete", "jobs.output", "live.leave", "app.help",
+        "jobs.retry", "jobs.retry_all", "jobs.edit", "jobs.delete", "live.leave", "app.help",
+        "dead.groups", "jobs.output",
         "jobs.mark", "jobs.mark_all", "jobs.filter", "app.jobs", "app.workers", "jobs.sort",
         "jobs.copy_command",
     )  # fmt: skip

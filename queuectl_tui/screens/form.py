@@ -14,6 +14,7 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
+from queuectl_tui.memory import Memory
 from queuectl_tui.text import escape
 from queuectl_tui.widgets.form_field import FormField
 from queuectl_tui.widgets.one_line import OneLine, Piece
@@ -29,11 +30,17 @@ class Form(ModalScreen[Result | None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "leave", "leave", id="form.leave", tooltip="Leave, nothing is done"),
         Binding("ctrl+s", "submit", "submit", id="form.submit", tooltip="Submit", priority=True),
-        Binding("down", "app.focus_next", "next", id="form.next", tooltip="Next field"),
-        Binding("up", "app.focus_previous", "previous", id="form.previous", tooltip="Field above"),
-    ]
+        Binding("tab", "app.focus_next", "next", key_display="⇥", id="form.next",
+                tooltip="Next field"),
+        Binding("shift+tab", "app.focus_previous", "previous", key_display="⇧⇥",
+                id="form.previous", tooltip="Field above"),
+    ]  # fmt: skip
 
     title_text: ClassVar[str]
+
+    def __init__(self, memory: Memory) -> None:
+        super().__init__()
+        self._memory = memory
 
     @abstractmethod
     def fields(self) -> Iterable[FormField]:
@@ -47,15 +54,22 @@ class Form(ModalScreen[Result | None]):
         with Vertical(classes="dialog form"):
             yield Static(Content(escape(self.title_text)), classes="dialog-title")
             with VerticalScroll(can_focus=False, classes="form-fields"):
-                yield from self.fields()
+                for field in self.fields():
+                    field.earlier = self._memory.typed(field.name or "")
+                    yield field
             yield Static(id="form-note")
             keys = OneLine(classes="dialog-keys")
-            keys.show([
-                Piece("⏎ or ^s", "bold $accent"), Piece(" submit   "),
-                Piece("⇥ ↑ ↓", "bold $accent"), Piece(" move   "),
-                Piece("esc", "bold $accent"), Piece(" leave"),
-            ])  # fmt: skip
+            keys.show(self.keys())
             yield keys
+
+    def keys(self) -> list[Piece]:
+        """What the bottom line says about the keys."""
+        return [
+            Piece("⏎", "bold $accent"), Piece(" save   "),
+            Piece("⇥", "bold $accent"), Piece(" next   "),
+            Piece("↑↓", "bold $accent"), Piece(" earlier values   "),
+            Piece("esc", "bold $accent"), Piece(" leave"),
+        ]  # fmt: skip
 
     @on(FormField.Told)
     def _told(self, event: FormField.Told) -> None:
@@ -76,8 +90,11 @@ class Form(ModalScreen[Result | None]):
     def action_leave(self) -> None:
         self.dismiss(None)
 
+    def action_submit(self) -> None:
+        self._submit()
+
     @work(exclusive=True)
-    async def action_submit(self) -> None:
+    async def _submit(self) -> None:
         fields = list(self.query(FormField))
         wrong = next((field for field in fields if field.problem), None)
         if wrong is not None:
@@ -91,4 +108,6 @@ class Form(ModalScreen[Result | None]):
         except (QueueError, OSError) as error:
             self._note(str(error), problem=True)
             return
+        for name, text in values.items():
+            self._memory.add_typed(name, text)
         self.dismiss(result)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from queuectl_tui.screens.confirm import Question
-from queuectl_tui.screens.session import Lane, Session
+from queuectl_tui.screens.session import Answer, Deed, Lane, Session
 from queuectl_tui.text import duration
 from store import FINISHED, Job, JobFilter, JobState, NoSuchJob, QueueError
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 RETRYABLE = FINISHED | {JobState.FAILED}
 CANCELLABLE = frozenset(JobState) - FINISHED
+_UNDOABLE = 20
 _FROZEN = 10_000
 """So many ids at most are kept while a question about "all that match" is open."""
 
@@ -44,8 +45,8 @@ class JobActions:
     async def retry(self, ids: Sequence[str]) -> None:
         """Runs the jobs (again) now."""
         jobs = await self._eligible(ids, RETRYABLE, "retry")
-        if jobs and await self._change(lambda queue: queue.retry([job.id for job in jobs])):
-            self._voice.say(f"Retrying {_amount(jobs)}")
+        if jobs:
+            await self._retry(jobs)
 
     async def retry_matching(self, wanted: JobFilter) -> None:
         """Runs all that match (again) now, after asking with their exact number."""
@@ -59,10 +60,15 @@ class JobActions:
             names=_described(jobs, self._session.queue.now()),
             note=_by_state(jobs),
         )
-        if not await self._voice.ask(question):
-            return
-        if await self._change(lambda queue: queue.retry([job.id for job in jobs])):
-            self._voice.say(f"Retrying {_amount(jobs)}")
+        if await self._voice.ask(question):
+            await self._retry(jobs)
+
+    async def _retry(self, jobs: Sequence[Job]) -> None:
+        ids = [job.id for job in jobs]
+        done = await self._change(lambda queue: (_existing(queue, ids), queue.retry(ids)))
+        if done is not None:
+            self._remember(f"retry of {_amount(jobs)}", *done)
+            self._voice.say(f"Retrying {_amount(jobs)} · u undoes it")
 
     async def cancel(self, ids: Sequence[str]) -> None:
         """Cancels the jobs; asks if any of them runs."""
@@ -70,9 +76,45 @@ class JobActions:
         running = [job for job in jobs if job.state is JobState.PROCESSING]
         if running and not await self._voice.ask(_cancel_question(jobs, running, self._now())):
             return
-        if jobs and await self._change(lambda queue: queue.cancel([job.id for job in jobs])):
+        if not jobs:
+            return
+        ids = [job.id for job in jobs]
+        done = await self._change(lambda queue: (_existing(queue, ids), queue.cancel(ids)))
+        if done is not None:
+            undoable = self._remember(f"cancelling of {_amount(jobs)}", *done)
             verb = "Stopping" if running else "Cancelled"
-            self._voice.say(f"{verb} {_amount(jobs)}")
+            self._voice.say(f"{verb} {_amount(jobs)}" + (" · u undoes it" if undoable else ""))
+
+    async def undo(self) -> None:
+        """Takes back the last retry or cancelling, as far as the jobs have not moved on."""
+        if not self._session.deeds:
+            self._voice.complain("Nothing to undo: retries, and cancels of waiting jobs, can be")
+            return
+        deed = self._session.deeds.pop()
+        done = await self._change(lambda queue: queue.revert(deed.before, deed.after))
+        if done is None:
+            self._session.deeds.append(deed)
+        elif done == len(deed.before):
+            self._voice.say(f"Undone: {deed.name}")
+        elif done:
+            moved = len(deed.before) - done
+            self._voice.say(f"Undone: {deed.name}, but {moved:,} moved on and stay as they are")
+        else:
+            moved_on = "they have" if len(deed.before) > 1 else "it has"
+            self._voice.complain(f"Can't undo the {deed.name}: {moved_on} moved on")
+
+    def _remember(self, name: str, before: Sequence[Job], after: Sequence[Job]) -> bool:
+        """Keeps what can be undone; a running job that was told to stop can't."""
+        pairs = [
+            (old, new)
+            for old, new in zip(before, after, strict=False)
+            if old.state is not JobState.PROCESSING
+        ]
+        if pairs:
+            old_jobs, new_jobs = zip(*pairs, strict=True)
+            self._session.deeds.append(Deed(name, old_jobs, new_jobs))
+            del self._session.deeds[:-_UNDOABLE]
+        return bool(pairs)
 
     async def delete(self, ids: Sequence[str]) -> None:
         """Deletes finished jobs with their output, after asking."""
@@ -87,7 +129,8 @@ class JobActions:
         )
         if not await self._voice.ask(question):
             return
-        if await self._change(lambda queue: queue.delete([job.id for job in jobs])):
+        ids = [job.id for job in jobs]
+        if await self._change(lambda queue: _delete(queue, ids)):
             self._voice.say(f"Deleted {_amount(jobs)}")
 
     def _now(self) -> int:
@@ -129,13 +172,13 @@ class JobActions:
             self._voice.say(f"More than {_FROZEN:,} match: these are the newest {_FROZEN:,}")
         return jobs[:_FROZEN]
 
-    async def _change(self, work: Callable[[Queue], object]) -> bool:
+    async def _change(self, work: Callable[[Queue], Answer]) -> Answer | None:
+        """What ``work`` returns; None once it is told why that could not be done."""
         try:
-            await self._session.call(Lane.CHANGES, work)
+            return await self._session.call(Lane.CHANGES, work)
         except (QueueError, OSError) as error:
             self._voice.complain(str(error))
-            return False
-        return True
+            return None
 
 
 def _existing(queue: Queue, ids: Sequence[str]) -> list[Job]:
@@ -146,6 +189,11 @@ def _existing(queue: Queue, ids: Sequence[str]) -> list[Job]:
         except NoSuchJob:
             continue
     return jobs
+
+
+def _delete(queue: Queue, ids: Sequence[str]) -> bool:
+    queue.delete(ids)
+    return True
 
 
 def _cancel_question(jobs: Sequence[Job], running: Sequence[Job], now: int) -> Question:

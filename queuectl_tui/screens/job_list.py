@@ -11,6 +11,7 @@ from textual import on, work
 from textual.binding import Binding, BindingType
 from textual.widgets import Input
 
+from queuectl_tui.screens.edit_job import edit
 from queuectl_tui.screens.job import JobScreen
 from queuectl_tui.screens.job_actions import JobActions
 from queuectl_tui.screens.listing import ListPicture, ListRequest, read_list
@@ -41,6 +42,7 @@ class JobListScreen(LiveScreen[ListPicture]):
         Binding("o", "output", "log", id="jobs.output", tooltip="Open the job and its output"),
         Binding("r", "retry", "retry", id="jobs.retry", tooltip="Run the marked jobs again"),
         Binding("R", "retry_all", "retry all", id="jobs.retry_all", tooltip="Retry all that match"),
+        Binding("e", "edit", "edit", id="jobs.edit", tooltip="Edit the job, unless it is running"),
         Binding("X", "delete", "delete", id="jobs.delete", tooltip="Delete finished jobs"),
         Binding(
             "slash", "filter", "filter", key_display="/", id="jobs.filter",
@@ -238,6 +240,14 @@ class JobListScreen(LiveScreen[ListPicture]):
     async def action_delete(self) -> None:
         await self.actions.delete(self.targets())
         self.ask()
+
+    @work
+    async def action_edit(self) -> None:
+        job_id = self.table.cursor_key
+        done = None if job_id is None else await edit(self, self.session, job_id)
+        if done is not None:
+            say(self, done)
+            self.ask()
 
     def action_filter(self) -> None:
         self.query_one(FilterBar).open()

@@ -46,7 +46,7 @@ class JobsScreen(JobListScreen):
     HINTS = (
         "app.add", "jobs.retry", "jobs.cancel", "jobs.output", "live.leave", "app.help",
         "jobs.filter", "app.workers", "app.dead", "jobs.mark", "jobs.sort", "app.start_workers",
-        "jobs.retry_all", "jobs.delete", "jobs.copy_id", "live.pause", "app.palette",
+        "jobs.retry_all", "jobs.edit", "jobs.delete", "jobs.copy_id", "live.pause", "app.palette",
     )  # fmt: skip
 
     VERTICAL_BREAKPOINTS = [(0, "-short"), (30, "-tall")]  # noqa: RUF012 - as Textual has it

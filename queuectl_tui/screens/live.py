@@ -25,8 +25,8 @@ _LONGEST_WITHOUT_READING = 15.0
 
 CHANGES = frozenset(
     {
-        "add", "retry", "retry_all", "cancel", "delete", "start_workers", "scale",
-        "pause_workers", "drain", "stop_now",
+        "add", "edit", "retry", "retry_all", "cancel", "delete", "undo", "start_workers",
+        "scale", "pause_workers", "drain", "stop_now",
     }
 )  # fmt: skip
 """The actions that ``--read-only`` takes away."""

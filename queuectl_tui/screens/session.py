@@ -6,8 +6,12 @@ import asyncio
 import socket
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, TypeVar
+
+from queuectl_tui.memory import Memory
+from store import Job
 
 if TYPE_CHECKING:
     from store.queue import Queue
@@ -26,11 +30,24 @@ class Lane(Enum):
     WORKERS = "workers"
 
 
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """Something done that can be undone: the jobs as they stood before and after."""
+
+    name: str
+    before: tuple[Job, ...]
+    after: tuple[Job, ...]
+
+
 class Session:
     """Makes every store call away from the keys."""
 
-    def __init__(self, queue: Queue, *, read_only: bool, remote: bool) -> None:
+    def __init__(
+        self, queue: Queue, *, read_only: bool, remote: bool, memory: Memory | None = None
+    ) -> None:
         self.queue = queue
+        self.memory = memory or Memory()
+        self.deeds: list[Deed] = []
         self.read_only = read_only
         self.remote = remote
         self.paused = False
@@ -60,3 +77,4 @@ class Session:
             thread.submit(self.queue.close)
             thread.shutdown(wait=False, cancel_futures=False)
         self._threads.clear()
+        self.memory.save()

@@ -20,7 +20,7 @@ class StartWorkers(Form[Worker]):
     title_text: ClassVar[str] = "Start workers"
 
     def __init__(self, session: Session) -> None:
-        super().__init__()
+        super().__init__(session.memory)
         self._session = session
 
     def fields(self) -> Iterable[FormField]:

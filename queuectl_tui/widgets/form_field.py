@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.message import Message
 from textual.widgets import Input
 
+from queuectl_tui.memory import Recall
 from queuectl_tui.widgets.one_line import OneLine, Piece
 from store import InvalidInput
 
 
 class FormField(Horizontal):
     """``check`` raises ``InvalidInput`` for what can't be right; a blank field isn't checked."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up", "recall(-1)", "earlier", id="form.earlier",
+                tooltip="What was typed here before"),
+        Binding("down", "recall(1)", "later", id="form.later",
+                tooltip="Back to what was typed last"),
+    ]  # fmt: skip
 
     @dataclass
     class Told(Message):
@@ -33,6 +43,8 @@ class FormField(Horizontal):
         self._value = value
         self.hint = hint
         self.problem = ""
+        self.earlier: Sequence[str] = ()
+        self._recall: Recall | None = None
 
     @property
     def input(self) -> Input:
@@ -71,6 +83,12 @@ class FormField(Horizontal):
         except InvalidInput as error:
             return str(error)
         return ""
+
+    def action_recall(self, steps: int) -> None:
+        if self._recall is None:
+            self._recall = Recall(self.earlier)
+        self.input.value = self._recall.step(self.input.value, steps)
+        self.input.cursor_position = len(self.input.value)
 
     def on_descendant_focus(self) -> None:
         self.post_message(self.Told(self))

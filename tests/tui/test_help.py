@@ -11,6 +11,7 @@ from textual.widgets import Static
 from queuectl_tui.app import QueueApp
 from queuectl_tui.screens.confirm import Confirm
 from queuectl_tui.screens.dead import DeadScreen
+from queuectl_tui.screens.edit_job import EditJob
 from queuectl_tui.screens.form import Form
 from queuectl_tui.screens.help import Help
 from queuectl_tui.screens.job import JobScreen
@@ -19,6 +20,7 @@ from queuectl_tui.screens.live import CHANGES
 from queuectl_tui.screens.sort_picker import SortPicker
 from queuectl_tui.screens.workers import WorkersScreen
 from queuectl_tui.widgets.filter_bar import FilterBar
+from queuectl_tui.widgets.form_field import FormField
 from queuectl_tui.widgets.job_table import JobTable
 from queuectl_tui.widgets.key_hints import KeyHints
 from queuectl_tui.widgets.log_view import LogView
@@ -26,7 +28,7 @@ from tests.tui.stage import Backstage, opened
 
 BOUND = (
     QueueApp, JobsScreen, DeadScreen, WorkersScreen, JobScreen, Form, Confirm, SortPicker, Help,
-    JobTable, LogView, FilterBar,
+    JobTable, LogView, FilterBar, EditJob, FormField,
 )  # fmt: skip
 
 
