@@ -19,7 +19,9 @@ from typing import Any
 from store import Worker
 from tests.workers.rig import Rig, runs, until
 
-SABOTAGE = str(Path(__file__).with_name("sabotage"))
+SABOTAGE = os.pathsep.join(
+    [str(Path(__file__).with_name("sabotage")), *filter(None, [os.environ.get("PYTHONPATH")])]
+)
 NOBODY = 65534
 # Another user, who may still read the Python under test, wherever it is.
 AS_NOBODY = (

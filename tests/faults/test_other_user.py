@@ -42,7 +42,9 @@ class Home:
         """A supervisor with one worker; the worker's pid."""
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         self._supervisors.append(self.program.start("worker", "start", **quiet))
-        return until(self.worker)
+        pid = until(self.worker)
+        assert pid is not None
+        return pid
 
     def worker(self) -> int | None:
         pids = [w["pid"] for w in self.program.json("worker", "list") if w["kind"] == "worker"]
@@ -69,7 +71,10 @@ class Home:
         for supervisor in self._supervisors:
             if supervisor.poll() is None:
                 supervisor.send_signal(signal.SIGTERM)
-                supervisor.wait(30)
+                try:
+                    supervisor.wait(30)
+                finally:
+                    supervisor.kill()
 
 
 @pytest.fixture
