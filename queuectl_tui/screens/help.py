@@ -18,6 +18,8 @@ _SCOPES = {
     "app": "Everywhere",
     "live": "Refreshing, leaving",
     "jobs": "Jobs and dead letter queue",
+    "dead": "Dead letter queue",
+    "groups": "Dead letter queue by error",
     "workers": "Workers",
     "job": "A job",
     "table": "Moving in a table",

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from queuectl_tui.widgets.one_line import OneLine, Part, Piece, fit, measure
 from store import JobFilter, JobState, Order
 
+_ERROR = 40
+
 
 @dataclass(frozen=True, slots=True)
 class _List:
@@ -61,6 +63,8 @@ def _which(name: str, wanted: JobFilter) -> list[Part]:
         parts.append(Part(4, (Piece("queue ", "dim"), Piece(wanted.queue, "$accent"))))
     if wanted.exit_code is not None:
         parts.append(Part(4, (Piece("exit ", "dim"), Piece(str(wanted.exit_code), "$accent"))))
+    if wanted.error is not None:
+        parts.append(Part(7, (Piece("error ", "dim"), Piece(wanted.error[:_ERROR], "$accent"))))
     if wanted.search is not None:
         parts.append(Part(6, (Piece(f"“{wanted.search}”", "$accent"),)))
     return parts

@@ -12,6 +12,7 @@ from queuectl_tui.app import QueueApp
 from queuectl_tui.screens.confirm import Confirm
 from queuectl_tui.screens.dead import DeadScreen
 from queuectl_tui.screens.edit_job import EditJob
+from queuectl_tui.screens.error_groups import ErrorGroupsScreen
 from queuectl_tui.screens.form import Form
 from queuectl_tui.screens.help import Help
 from queuectl_tui.screens.job import JobScreen
@@ -28,7 +29,7 @@ from tests.tui.stage import Backstage, opened
 
 BOUND = (
     QueueApp, JobsScreen, DeadScreen, WorkersScreen, JobScreen, Form, Confirm, SortPicker, Help,
-    JobTable, LogView, FilterBar, EditJob, FormField,
+    JobTable, LogView, FilterBar, EditJob, FormField, ErrorGroupsScreen,
 )  # fmt: skip
 
 

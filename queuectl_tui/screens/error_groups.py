@@ -1,0 +1,116 @@
+"""The dead letter queue by error: how many died of what."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import on, work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+
+from queuectl_tui.screens.job_actions import JobActions
+from queuectl_tui.screens.live import LiveScreen
+from queuectl_tui.screens.session import Session
+from queuectl_tui.screens.talk import complain, voice_of
+from queuectl_tui.widgets.banner import Banner
+from queuectl_tui.widgets.error_table import ErrorTable
+from queuectl_tui.widgets.key_hints import KeyHints
+from queuectl_tui.widgets.one_line import OneLine, Piece
+from queuectl_tui.widgets.store_header import Health, StoreHeader
+from store import ErrorGroup, JobFilter, JobState, Order, Snapshot
+
+if TYPE_CHECKING:
+    from store.queue import Queue
+
+
+@dataclass(frozen=True, slots=True)
+class GroupsPicture:
+    snapshot: Snapshot
+    groups: tuple[ErrorGroup, ...]
+
+
+class ErrorGroupsScreen(LiveScreen[GroupsPicture]):
+    """``wanted`` are the dead jobs that are grouped; ``open_group`` is told the error chosen."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,E", "leave", "ungroup", id="groups.leave", tooltip="Back to single jobs"),
+        Binding("r,R", "retry_all", "retry group", id="groups.retry",
+                tooltip="Retry every job of the group"),
+    ]  # fmt: skip
+
+    HINTS = (
+        "table.open", "groups.retry", "groups.leave", "live.leave", "app.help", "app.undo",
+        "app.jobs", "app.workers",
+    )  # fmt: skip
+
+    def __init__(
+        self, session: Session, wanted: JobFilter, open_group: Callable[[str], None]
+    ) -> None:
+        super().__init__(session)
+        self._wanted = replace(wanted, error=None)
+        self._open_group = open_group
+        self.actions = JobActions(session, voice_of(self))
+
+    def compose(self) -> ComposeResult:
+        yield StoreHeader(self.session.place, read_only=self.session.read_only)
+        yield Banner()
+        yield OneLine(classes="list-title")
+        yield ErrorTable()
+        yield KeyHints(self.HINTS)
+
+    def on_mount(self) -> None:
+        self.table.set_empty("Nothing is dead.")
+        self.table.focus()
+
+    @property
+    def table(self) -> ErrorTable:
+        return self.query_one(ErrorTable)
+
+    def reading(self) -> Callable[[Queue], GroupsPicture]:
+        wanted = self._wanted
+        return lambda queue: GroupsPicture(
+            queue.snapshot(JobFilter(), Order(), offset=0, limit=0),
+            tuple(queue.error_groups(wanted)),
+        )
+
+    def show(self, picture: GroupsPicture) -> None:
+        status = picture.snapshot.status
+        self.query_one(StoreHeader).show_status(status)
+        self.query_one(Banner).show_status(status)
+        self.table.show_rows(picture.groups, now=picture.snapshot.at)
+        dead = sum(group.count for group in picture.groups)
+        self.query_one(".list-title", OneLine).show(
+            [
+                Piece("Dead letter queue by error", "bold"),
+                Piece(f"   {_counted(len(picture.groups), 'error')} · {_counted(dead, 'job')}"),
+            ]
+        )
+
+    def tick(self, now: int) -> None:
+        self.table.tick(now)
+
+    def show_health(self, health: Health) -> None:
+        self.query_one(StoreHeader).show_health(health)
+        self.query_one(Banner).show_error(health.error)
+
+    @on(ErrorTable.Opened)
+    def _opened(self, event: ErrorTable.Opened) -> None:
+        if event.key:
+            self._open_group(event.key)
+            self.app.pop_screen()
+        else:
+            complain(self, "No error was recorded for these: find them in the single jobs")
+
+    @work
+    async def action_retry_all(self) -> None:
+        error = self.table.cursor_key
+        if error:
+            dead = frozenset({JobState.DEAD})
+            await self.actions.retry_matching(replace(self._wanted, states=dead, error=error))
+            self.ask()
+
+
+def _counted(number: int, name: str) -> str:
+    return f"{number:,} {name}" + ("" if number == 1 else "s")
