@@ -50,6 +50,7 @@ from store.settings import Settings
 
 _UNFINISHED = frozenset(JobState) - FINISHED
 _RETRYABLE = FINISHED | {JobState.FAILED}
+_READ_AT_ONCE = 500
 _PROMOTED_AT_ONCE = 500
 _PRUNED_AT_ONCE = 500
 
@@ -241,6 +242,30 @@ class Queue:
                 limit,
                 offset,
             )
+
+    def iter_jobs(
+        self,
+        wanted: JobFilter | None = None,
+        order: Order | None = None,
+        *,
+        limit: int | None = None,
+        offset: int = 0,
+    ) -> Iterator[Job]:
+        """The same as ``jobs``, in little memory however many they are.
+
+        Which jobs, and in what order, is settled at the first. Each is as it stands when its turn
+        comes, and left out if it doesn't match any more: no transaction is open between two, since
+        one that waits for a reader would keep the write-ahead log growing.
+        """
+        wanted, order = wanted or JobFilter(), order or Order(reverse=True)
+        with self._database.read():
+            places = reads.places(self._database.query, wanted, order, limit, offset)
+        for start in range(0, len(places), _READ_AT_ONCE):
+            with self._database.read():
+                page = reads.jobs_at(
+                    self._database.query, places[start : start + _READ_AT_ONCE], wanted
+                )
+            yield from page
 
     def count(self, wanted: JobFilter | None = None) -> int:
         """How many jobs match."""

@@ -46,11 +46,12 @@ def list_dead(
 ) -> None:
     """List dead jobs, newest first."""
     store = current_queue()
-    jobs = store.jobs(_dead(queue, search, label))
+    wanted = _dead(queue, search, label)
     if as_json:
-        print_json_array(job_to_json(job, show_env=show_env) for job in jobs)
+        found = store.iter_jobs(wanted)
+        print_json_array(job_to_json(job, show_env=show_env) for job in found)
     else:
-        _print_dead(jobs, store.now())
+        _print_dead(store.jobs(wanted), store.now())
 
 
 @command.command("retry")

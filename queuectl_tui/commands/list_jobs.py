@@ -51,8 +51,8 @@ def command(
     wanted = JobFilter(states=frozenset(states), queue=queue, label=label, search=search)
     order = _order(sort, reverse=reverse)
     if as_json:
-        jobs = store.jobs(wanted, order, limit=limit, offset=offset)
-        print_json_array(job_to_json(job, show_env=show_env) for job in jobs)
+        found = store.iter_jobs(wanted, order, limit=limit, offset=offset)
+        print_json_array(job_to_json(job, show_env=show_env) for job in found)
         return
     jobs = store.jobs(wanted, order, limit=_ROWS if limit is None else limit, offset=offset)
     print_jobs(jobs, now=store.now())
