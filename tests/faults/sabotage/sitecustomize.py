@@ -25,6 +25,7 @@ def die_once() -> None:
 
 def plant_death(step: str) -> None:
     from store.queue import Queue
+    from store.registry import Registry
     from workers.adopted import Adopted
     from workers.journal import Journal
     from workers.runner import Execution
@@ -39,7 +40,7 @@ def plant_death(step: str) -> None:
         "noted": (Execution, "reaped", "before"),
         "recording": (Queue, "finish", "before"),
         "recorded": (Queue, "finish", "after"),
-        "registering": (Queue, "register", "after"),
+        "registering": (Registry, "register", "after"),
         "enlisting": (Supervisor, "_start_worker", "before"),
         "enlisted": (Supervisor, "_start_worker", "after"),
         "bereaved": (Supervisor, "_take_over", "before"),
