@@ -84,11 +84,12 @@ class Database:
         """One consistent view: everything read inside is of the same moment."""
         connection = self.connection()
         with translated(self.path):
-            connection.execute("BEGIN")
             try:
+                connection.execute("BEGIN")
                 yield connection
             finally:
-                connection.execute("ROLLBACK")
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
 
     @contextlib.contextmanager
     def write(self) -> Iterator[sqlite3.Connection]:
@@ -100,8 +101,9 @@ class Database:
         connection = self.connection()
         deadline = time.monotonic() + self._patience
         with translated(self.path), self._through_gate(deadline):
-            _begin_immediate(connection, deadline)
             try:
+                # Inside, since an interrupt may strike when the transaction is open already.
+                _begin_immediate(connection, deadline)
                 yield connection
                 _commit(connection, deadline)
             except BaseException:
