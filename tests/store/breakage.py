@@ -14,7 +14,7 @@ from store.queue import Queue
 from .conftest import FakeClock
 
 _WRITES = frozenset({sqlite3.SQLITE_INSERT, sqlite3.SQLITE_UPDATE, sqlite3.SQLITE_DELETE})
-_INSTRUCTIONS = 3
+_INSTRUCTIONS = 1
 
 
 class Breakage(StrEnum):
@@ -122,7 +122,7 @@ def _interrupt(
     queue: Queue, connection: sqlite3.Connection, clock: BreakableClock, after: int
 ) -> Iterator[None]:
     """Only inside of a transaction that writes: what is read after it says nothing of it."""
-    left, is_writing = after, False
+    left, is_writing = after**2 // 8, False
 
     def trace(statement: str) -> None:
         nonlocal is_writing
