@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import select
 import signal
 import sys
@@ -12,11 +13,16 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from textual import events, work
 from textual.app import App
 from textual.binding import Binding, BindingType
+from textual.filter import Monochrome, NoColor
 from textual.screen import Screen
 
+from queuectl_tui.clipboard import osc52
 from queuectl_tui.memory import Memory
 from queuectl_tui.screens.add_job import AddJob
+from queuectl_tui.screens.app_commands import commands_for
+from queuectl_tui.screens.command_line import CommandLine
 from queuectl_tui.screens.confirm import Confirm
+from queuectl_tui.screens.copy_text import CopyText
 from queuectl_tui.screens.dead import DeadScreen
 from queuectl_tui.screens.edit_job import EditJob
 from queuectl_tui.screens.form import Form
@@ -32,6 +38,7 @@ from queuectl_tui.screens.sort_picker import SortPicker
 from queuectl_tui.screens.start_workers import StartWorkers
 from queuectl_tui.screens.talk import say, voice_of
 from queuectl_tui.screens.workers import WorkersScreen
+from queuectl_tui.themes import COLOURLESS, DEFAULT_THEME, THEMES
 from queuectl_tui.widgets.form_field import FormField
 
 if TYPE_CHECKING:
@@ -39,6 +46,7 @@ if TYPE_CHECKING:
     from store.queue import Queue
 
 _TERMINAL_CHECK = 1.0
+_THEME = "theme"
 
 
 class QueueApp(App[None]):
@@ -58,6 +66,8 @@ class QueueApp(App[None]):
                 tooltip="Start workers"),
         Binding("u", "undo", "undo", id="app.undo",
                 tooltip="Undo the last retry, or cancel of a waiting job"),
+        Binding("colon", "command_line", "command", key_display=":", id="app.command_line",
+                tooltip="Command line: actions by name, with arguments"),
         Binding("question_mark", "help", "help", key_display="?", id="app.help",
                 tooltip="Every key"),
         Binding("ctrl+p", "command_palette", "palette", id="app.palette",
@@ -74,12 +84,36 @@ class QueueApp(App[None]):
         read_only: bool = False,
         remote: bool = False,
         memory: Memory | None = None,
+        theme: str | None = None,
     ) -> None:
         super().__init__()
         self.session = Session(queue, read_only=read_only, remote=remote, memory=memory)
         self._keys = KeyFeed(self, super().on_event)
         if remote:
             self.animation_level = "none"
+        self._choose_colours(theme)
+
+    def _choose_colours(self, theme: str | None) -> None:
+        for each in THEMES.values():
+            self.register_theme(each)
+        remembered = self.session.memory.recall(_THEME)
+        chosen = theme or (remembered if remembered in THEMES else None) or DEFAULT_THEME
+        if self.no_color:
+            chosen = COLOURLESS.name
+            self._filters = [each for each in self._filters if not isinstance(each, Monochrome)]
+            self._filters.append(NoColor())
+        self.theme = chosen
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        return THEMES[DEFAULT_THEME].variables
+
+    def theme_names(self) -> list[str]:
+        return list(THEMES)
+
+    def use_theme(self, name: str) -> None:
+        """Changes the colours, now and next time."""
+        self.theme = name
+        self.session.memory.note(_THEME, name)
 
     def on_mount(self) -> None:
         self.run_worker(self._keys.run(), name="keys")
@@ -106,6 +140,11 @@ class QueueApp(App[None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
         return None if self.session.read_only and action in CHANGES else True
+
+    def copy_to_clipboard(self, text: str) -> None:
+        self._clipboard = text
+        if self._driver is not None:
+            self._driver.write(osc52(text, tmux="TMUX" in os.environ))
 
     # -- screens
 
@@ -154,6 +193,10 @@ class QueueApp(App[None]):
         if isinstance(self.screen, LiveScreen):
             self.screen.ask()
 
+    def action_command_line(self) -> None:
+        line = CommandLine(self.session.memory, commands_for(self))
+        self.push_screen(line, lambda act: act() if act is not None else None)
+
     def action_help(self) -> None:
         self.push_screen(Help(self.bindings_here(self.screen)))
 
@@ -163,7 +206,7 @@ class QueueApp(App[None]):
         nodes = [screen, *screen.query("*")]
         bindings = [each for node in nodes for each in _own(type(node))]
         bindings += _own(type(self))
-        for other in (Form, EditJob, FormField, Confirm, SortPicker):
+        for other in (Form, EditJob, FormField, Confirm, SortPicker, CopyText, CommandLine):
             bindings += _own(other)
         return bindings
 

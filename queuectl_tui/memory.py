@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+
+from queuectl_tui.private_file import write_over
 
 _KEPT = 50
 _LONGEST = 4096
@@ -49,7 +50,7 @@ class Memory:
             return
         with suppress(OSError):
             self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            _replace(self._path, text.encode("utf-8", "replace"))
+            write_over(self._path, [text.encode("utf-8", "replace")])
 
     def _section(self, name: str) -> dict[str, Any]:
         section = self._values.get(name)
@@ -80,20 +81,3 @@ def _read(path: Path | None) -> dict[str, Any]:
     except (OSError, ValueError, RecursionError):
         return {}
     return values if isinstance(values, dict) else {}
-
-
-def _replace(path: Path, data: bytes) -> None:
-    beside = path.with_name(f"{path.name}.{os.getpid()}")
-    write_new(beside, [data])
-    beside.replace(path)
-
-
-def write_new(path: Path, chunks: Iterable[bytes]) -> None:
-    """Writes a file for its owner's eyes only. Raises ``FileExistsError`` if there is one."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.writelines(chunks)
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
-from queuectl_tui.screens.job_actions import RETRYABLE
+from queuectl_tui.screens.job_actions import RETRYABLE, JobActions
 from queuectl_tui.screens.job_form import JobForm
 from queuectl_tui.screens.session import Lane, Session
-from queuectl_tui.screens.talk import complain
+from queuectl_tui.screens.talk import complain, voice_of
 from queuectl_tui.widgets.form_field import FormField
 from queuectl_tui.widgets.one_line import Piece
-from store import Job, JobState, NewJob, QueueError
+from store import Job, JobState, NewJob
 
 if TYPE_CHECKING:
     from store.queue import Queue
@@ -71,10 +71,8 @@ class EditJob(JobForm):
 
 async def edit(screen: Screen[Any], session: Session, job_id: str) -> str | None:
     """Lets the job be edited in front of ``screen``; what was done, or None."""
-    try:
-        job = await session.call(Lane.DETAILS, lambda queue: queue.job(job_id))
-    except (QueueError, OSError) as error:
-        complain(screen, str(error))
+    job = await JobActions(session, voice_of(screen)).look_up(job_id)
+    if job is None:
         return None
     if job.state not in EDITABLE:
         complain(screen, f"Can't edit {job.id}: it is {job.state.label}")

@@ -42,6 +42,14 @@ class JobActions:
         self._session = session
         self._voice = voice
 
+    async def look_up(self, job_id: str) -> Job | None:
+        """The job; None once it is told that there is none."""
+        try:
+            return await self._session.call(Lane.DETAILS, lambda queue: queue.job(job_id))
+        except (QueueError, OSError) as error:
+            self._voice.complain(str(error))
+            return None
+
     async def retry(self, ids: Sequence[str]) -> None:
         """Runs the jobs (again) now."""
         jobs = await self._eligible(ids, RETRYABLE, "retry")

@@ -11,7 +11,10 @@ from textual import on, work
 from textual.binding import Binding, BindingType
 from textual.widgets import Input
 
+from queuectl_tui.export import Listed
+from queuectl_tui.screens.copy_text import CopyText, copyables
 from queuectl_tui.screens.edit_job import edit
+from queuectl_tui.screens.export_jobs import export
 from queuectl_tui.screens.job import JobScreen
 from queuectl_tui.screens.job_actions import JobActions
 from queuectl_tui.screens.listing import ListPicture, ListRequest, read_list
@@ -62,6 +65,10 @@ class JobListScreen(LiveScreen[ListPicture]):
         Binding("y", "copy_id", "copy id", id="jobs.copy_id", tooltip="Copy the job's id"),
         Binding("Y", "copy_command", "copy command", id="jobs.copy_command",
                 tooltip="Copy the job's command"),
+        Binding("c", "copy", "copy …", id="jobs.copy",
+                tooltip="Copy, show or save: id, command, error, all fields"),
+        Binding("S", "export", "export", id="jobs.export",
+                tooltip="Save what is listed as CSV or JSON"),
     ]  # fmt: skip
 
     initial_order: ClassVar[Order] = Order("created", reverse=True)
@@ -219,6 +226,10 @@ class JobListScreen(LiveScreen[ListPicture]):
         self.table.seek(job_id)
         self.ask()
 
+    def set_filter(self, line: str) -> None:
+        """Filters by ``line``, as if it had been typed."""
+        self.query_one(FilterBar).put(line)
+
     def set_order(self, order: Order) -> None:
         self.order = order
         self.ask()
@@ -283,13 +294,24 @@ class JobListScreen(LiveScreen[ListPicture]):
         job = self.table.current
         if job is not None:
             self.app.copy_to_clipboard(job.id)
-            say(self, f"Copied {job.id}")
+            say(self, f"Copied {job.id} · c shows it, and more")
 
     def action_copy_command(self) -> None:
         job = self.table.current
         if job is not None:
             self.app.copy_to_clipboard(job.line)
-            say(self, f"Copied the command of {job.id}")
+            say(self, f"Copied the command of {job.id} · c shows it, and more")
+
+    def action_copy(self) -> None:
+        job = self.table.current
+        if job is not None:
+            offered = copyables(job, self.table.marks)
+            self.app.push_screen(CopyText(self.session.memory, offered))
+
+    @work
+    async def action_export(self) -> None:
+        listed = Listed(self.filter, self.order)
+        await export(self, self.session, listed, self.table.total)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         typing = isinstance(self.focused, Input)

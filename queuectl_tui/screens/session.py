@@ -28,6 +28,7 @@ class Lane(Enum):
     DETAILS = "details"
     CHANGES = "changes"
     WORKERS = "workers"
+    FILES = "files"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,7 @@ class Session:
         self.read_only = read_only
         self.remote = remote
         self.paused = False
+        self.closed = False
         self.interval = 2.0 if remote else 1.0
         self._threads: dict[Lane, ThreadPoolExecutor] = {}
 
@@ -73,6 +75,7 @@ class Session:
 
     def close(self) -> None:
         """Ends the threads, each of which closes its own connection first."""
+        self.closed = True
         for thread in self._threads.values():
             thread.submit(self.queue.close)
             thread.shutdown(wait=False, cancel_futures=False)

@@ -59,6 +59,11 @@ class FilterBar(Horizontal):
         self.query_one(Input).focus()
         self._note()
 
+    def put(self, line: str) -> None:
+        """Filters by ``line``, and leaves the keys where they are."""
+        self.query_one(Input).value = line
+        self.display = bool(line.strip())
+
     @on(Input.Changed)
     def _typed(self, event: Input.Changed) -> None:
         event.stop()

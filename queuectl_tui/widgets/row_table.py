@@ -134,6 +134,11 @@ class RowTable(ScrollView, Generic[Row]):
         return self.row(self._cursor)
 
     @property
+    def held_keys(self) -> tuple[str, ...]:
+        """The keys of the rows in and around what is in sight."""
+        return tuple(map(self._key, self._rows))
+
+    @property
     def viewport(self) -> Viewport:
         height = max(1, self.scrollable_content_region.height - _HEADER)
         return Viewport(top=self.scroll_offset.y, height=height, cursor=self._cursor)

@@ -9,7 +9,9 @@ from textual.binding import Binding
 from textual.widgets import Static
 
 from queuectl_tui.app import QueueApp
+from queuectl_tui.screens.command_line import CommandLine
 from queuectl_tui.screens.confirm import Confirm
+from queuectl_tui.screens.copy_text import CopyText
 from queuectl_tui.screens.dead import DeadScreen
 from queuectl_tui.screens.edit_job import EditJob
 from queuectl_tui.screens.error_groups import ErrorGroupsScreen
@@ -30,6 +32,7 @@ from tests.tui.stage import Backstage, opened
 BOUND = (
     QueueApp, JobsScreen, DeadScreen, WorkersScreen, JobScreen, Form, Confirm, SortPicker, Help,
     JobTable, LogView, FilterBar, EditJob, FormField, ErrorGroupsScreen,
+    CommandLine, CopyText,
 )  # fmt: skip
 
 
