@@ -69,6 +69,7 @@ def job_to_json(job: Job, *, show_env: bool = False) -> dict[str, object]:
         "env": dict(job.env) if show_env else dict.fromkeys(job.env, MASK),
         "depends_on": list(job.depends_on),
         "unique_key": job.unique_key,
+        "on_dependency_failure": job.on_dependency_failure.value,
         "backoff_base": _number(job.backoff_base),
         "created_at": timestamp(job.created_at),
         "updated_at": timestamp(job.updated_at),

@@ -11,6 +11,7 @@ from pathlib import Path
 from random import Random
 from typing import IO, Any
 
+from store import dependencies
 from store.errors import IdInUse, InvalidInput, KeyInUse
 from store.ids import encode, first_id_number
 from store.jobs import NewJob
@@ -21,15 +22,13 @@ Row = tuple[Any, ...]
 _CHUNK = 5_000
 _COLUMNS = (
     "id, unique_key, queue, priority, run_at, max_retries, timeout, stop_grace, backoff_base,"
-    " command, argv, cwd, env, environment, label, created_at, updated_at, state, ready"
+    " command, argv, cwd, env, environment, label, on_dependency_failure, schedule, tick,"
+    " created_at, updated_at, state, ready"
 )
-_INSERT = f"INSERT INTO job ({_COLUMNS}) VALUES ({', '.join('?' * 19)})"
-_RELEASE_UNBLOCKED = """
-    UPDATE job SET state = 'pending', ready = run_at <= ?
-    WHERE seq = ? AND NOT EXISTS (
-        SELECT 1 FROM dependency JOIN job AS needed ON needed.seq = dependency.needs
-        WHERE dependency.job = job.seq AND needed.state <> 'completed')
-"""
+_INSERT = f"INSERT INTO job ({_COLUMNS}) VALUES ({', '.join('?' * 22)})"
+_STORED = "SELECT id, seq FROM job WHERE seq >= ?"
+_COUNT_STORED = "SELECT queue, state, count(*) FROM job WHERE seq >= ? GROUP BY queue, state"
+_ADD_COUNT = "INSERT INTO job_count VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET jobs = jobs + ?3"
 
 
 class Batch:
@@ -54,6 +53,8 @@ class Batch:
         cwd: Callable[[], str],
         environment: int | None,
         settings: Mapping[str, Value],
+        schedule: str | None = None,
+        tick: int | None = None,
     ) -> None:
         """Resolve what ``jobs`` leave to the settings, and keep the rows."""
         retries, timeout = settings["default_max_retries"], settings["default_timeout"]
@@ -83,6 +84,9 @@ class Batch:
                     json.dumps(dict(job.env), ensure_ascii=False) if job.env else None,
                     environment,
                     job.label,
+                    job.on_dependency_failure.value,
+                    schedule,
+                    tick,
                     now,
                     now,
                     state,
@@ -90,26 +94,46 @@ class Batch:
                 )
             )
 
-    def insert(self, connection: sqlite3.Connection, *, now: int, random: Random) -> list[str]:
-        """Store all of it inside the caller's transaction; the ids, in order."""
+    def insert(
+        self,
+        connection: sqlite3.Connection,
+        *,
+        now: int,
+        random: Random,
+        skip_existing: bool = False,
+    ) -> list[str]:
+        """Store it inside the caller's transaction; the ids, in order.
+
+        ``skip_existing`` leaves out jobs whose id or unique key is in use. Raises ``IdInUse``,
+        ``KeyInUse``, ``InvalidInput``.
+        """
         connection.executemany(
-            "INSERT INTO queue (name) VALUES (?) ON CONFLICT DO NOTHING",
-            {(name,) for name, _ in self._counts},
+            "INSERT INTO queue (name) VALUES (?) ON CONFLICT DO NOTHING", self._queues()
         )
         row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'job'").fetchone()
         first_seq = (row[0] if row else 0) + 1
         ids: list[str] = []
+        insert = f"{_INSERT} ON CONFLICT DO NOTHING" if skip_existing else _INSERT
         try:
-            connection.executemany(_INSERT, self._with_ids(connection, now, random, ids))
+            connection.executemany(insert, self._with_ids(connection, now, random, ids))
         except sqlite3.IntegrityError as error:
             connection.execute("ROLLBACK")
             raise self._conflict(connection, str(error)) or error from error
-        connection.executemany(
-            "INSERT INTO job_count VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET jobs = jobs + ?3",
-            [(*key, number) for key, number in self._counts.items()],
-        )
-        self._connect(connection, first_seq, now)
-        return ids
+        stored = dict(connection.execute(_STORED, (first_seq,))) if skip_existing else None
+        self._count(connection, first_seq, recount=skip_existing)
+        self._connect(connection, first_seq, ids, stored, now=now)
+        return ids if stored is None else [job_id for job_id in ids if job_id in stored]
+
+    def _queues(self) -> set[tuple[str]]:
+        return {(name,) for name, _ in self._counts}
+
+    def _count(self, connection: sqlite3.Connection, first_seq: int, *, recount: bool) -> None:
+        """Add the new jobs to the kept counts, which follow every later change by triggers."""
+        if not recount:
+            counts = [(*key, number) for key, number in self._counts.items()]
+        else:
+            counts = connection.execute(_COUNT_STORED, (first_seq,)).fetchall()
+        connection.executemany(_ADD_COUNT, counts)
 
     def close(self) -> None:
         if self._spool is not None:
@@ -158,18 +182,25 @@ class Batch:
                 return number
             now += 1
 
-    def _connect(self, connection: sqlite3.Connection, first_seq: int, now: int) -> None:
+    def _connect(
+        self,
+        connection: sqlite3.Connection,
+        first_seq: int,
+        ids: list[str],
+        stored: Mapping[str, int] | None,
+        *,
+        now: int,
+    ) -> None:
+        """Enter what the new jobs depend on; ``stored`` tells where those are that came in."""
+        dependent = []
         for index, needed in self._dependencies:
-            seq = first_seq + index
-            for place, job_id in enumerate(needed):
-                row = connection.execute("SELECT seq FROM job WHERE id = ?", (job_id,)).fetchone()
-                where = f"jobs[{index}].depends_on[{place}]"
-                if row is None:
-                    raise InvalidInput(f"{where}: no job {job_id!r} in the store or this batch")
-                if row[0] == seq:
-                    raise InvalidInput(f"{where}: a job cannot depend on itself")
-                connection.execute("INSERT INTO dependency VALUES (?, ?)", (seq, row[0]))
-            connection.execute(_RELEASE_UNBLOCKED, (now, seq))
+            seq = first_seq + index if stored is None else stored.get(ids[index])
+            if seq is not None:
+                field = f"jobs[{index}].depends_on"
+                dependencies.require(connection, seq, needed, field=field)
+                dependent.append(seq)
+        if dependent:
+            dependencies.settle(connection, dependent, now=now)
 
     def _conflict(self, connection: sqlite3.Connection, message: str) -> Exception | None:
         """Which job of the batch was refused: looked for only now, so that the good case is cheap.

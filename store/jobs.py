@@ -85,6 +85,14 @@ class Stream(StrEnum):
     STDERR = "stderr"
 
 
+class OnDependencyFailure(StrEnum):
+    """What becomes of a job when one that it depends on is dead or cancelled."""
+
+    HOLD = "hold"
+    CANCEL = "cancel"
+    RUN = "run"
+
+
 @dataclass(frozen=True, slots=True)
 class NewJob:
     """A validated job on its way in. ``None`` means: the store's setting decides.
@@ -109,6 +117,7 @@ class NewJob:
     depends_on: tuple[str, ...] = ()
     unique_key: str | None = None
     backoff_base: float | None = None
+    on_dependency_failure: OnDependencyFailure = OnDependencyFailure.HOLD
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +157,8 @@ class Job:
     worker: str | None
     number: int
     cancel_requested: bool
+    on_dependency_failure: OnDependencyFailure
+    schedule: str | None
 
     @property
     def line(self) -> str:
@@ -183,7 +194,8 @@ class Lease:
     """The right to run one attempt, and all that is needed to run it.
 
     ``attempt_id`` fences: only its holder may end the attempt. ``env`` is what the job adds to
-    the worker's own environment: captured variables, then the job's, without ``QUEUECTL_*``.
+    the worker's own environment: captured variables, then the job's, then the slot's, without
+    ``QUEUECTL_*``. ``slot`` is the lowest number free among the queue's running jobs.
     ``output_limit`` is in bytes for each stream, 0 for none.
     """
 
@@ -201,6 +213,7 @@ class Lease:
     shell: tuple[str, ...]
     max_retries: int
     output_limit: int
+    slot: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,11 +298,50 @@ class Orders:
 
 @dataclass(frozen=True, slots=True)
 class QueueInfo:
+    """A queue. ``slots`` are the values that running jobs get one each of, in ``slot_name``."""
+
     name: str
     paused: bool
     max_running: int | None
     pending: int
     processing: int
+    slot_name: str | None = None
+    slots: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class QueueDepth:
+    """What ``queue list`` tells of one queue; ``completed_per_minute`` is over the last minute."""
+
+    info: QueueInfo
+    counts: Mapping[JobState, int]
+    oldest_pending_seconds: float | None
+    completed_per_minute: float
+
+
+class Overlap(StrEnum):
+    """What a tick does while the job of an earlier one is unfinished."""
+
+    ALLOW = "allow"
+    SKIP = "skip"
+    QUEUE = "queue"
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """A recurring job: ``cron`` (five fields, or ``@daily`` and friends, in zone ``tz``) or
+    ``every`` so many seconds. ``next_at`` is its next tick, ``last`` the newest job it made."""
+
+    name: str
+    cron: str | None
+    every: float | None
+    tz: str
+    overlap: Overlap
+    catch_up: bool
+    paused: bool
+    next_at: int
+    job: NewJob
+    last: Job | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,6 +373,7 @@ class JobFilter:
     search: str | None = None
     exit_code: int | None = None
     error: str | None = None
+    schedule: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

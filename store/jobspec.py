@@ -17,7 +17,7 @@ from typing import BinaryIO, NoReturn, Required, TypedDict, Unpack, cast
 from store.documents import Place, Repeated, check_strings, read_values
 from store.errors import InvalidInput
 from store.fielderrors import FieldError, did_you_mean, field_name, refuse, shown
-from store.jobs import NewJob
+from store.jobs import NewJob, OnDependencyFailure
 from store.timespec import parse_duration, parse_time
 
 NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
@@ -136,6 +136,7 @@ class _Checker:
             "label": _label,
             "depends_on": _depends_on,
             "unique_key": _unique_key,
+            "on_dependency_failure": _on_dependency_failure,
             "backoff_base": _backoff_base,
         }
 
@@ -271,6 +272,12 @@ def _unique_key(name: str, value: object) -> str:
     if type(value) is not str or not value:
         refuse(name, f"must be a string, not empty, not {shown(value)}")
     return value
+
+
+def _on_dependency_failure(name: str, value: object) -> OnDependencyFailure:
+    if type(value) is not str or value not in set(OnDependencyFailure):
+        refuse(name, f"must be one of {', '.join(OnDependencyFailure)}, not {shown(value)}")
+    return OnDependencyFailure(value)
 
 
 def _backoff_base(name: str, value: object) -> float:

@@ -39,6 +39,10 @@ class JobRow(Model):
     environment = IntegerField(null=True)
     label = TextField(null=True)
     unique_key = TextField(null=True)
+    on_dependency_failure = TextField()
+    schedule = TextField(null=True)
+    tick = BigIntegerField(null=True)
+    slot = IntegerField(null=True)
     created_at = BigIntegerField()
     updated_at = BigIntegerField()
     started_at = BigIntegerField(null=True)
@@ -87,6 +91,8 @@ class QueueRow(Model):
     name = TextField(primary_key=True)
     paused = BooleanField()
     max_running = IntegerField(null=True)
+    slot_name = TextField(null=True)
+    slot_values = TextField(null=True)
 
     class Meta:
         table_name = "queue"
@@ -135,9 +141,11 @@ class JobCountRow(Model):
 
 
 class ThroughputRow(Model):
-    bucket = BigIntegerField(primary_key=True)
+    bucket = BigIntegerField()
+    queue = TextField()
     completed = IntegerField()
     failed = IntegerField()
 
     class Meta:
         table_name = "throughput"
+        primary_key = CompositeKey("bucket", "queue")

@@ -34,6 +34,7 @@ class Folders:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self.outputs = folder / "output"
 
     def scratch(self, worker: str, stream: Stream) -> Path:
         """The file that a worker's running command writes to; ``worker`` is the store's own id."""
@@ -50,7 +51,7 @@ class Folders:
 
     def kept(self, attempt_id: int, stream: Stream) -> Path:
         """Where a large output stays after its attempt."""
-        return self._folder / "output" / f"{attempt_id}.{stream.value}"
+        return self.outputs / f"{attempt_id}.{stream.value}"
 
 
 class OutputView(Protocol):
@@ -97,7 +98,7 @@ class StoredOutput:
             if self.live:
                 return length or 0
         if self._recorded.data is not None:
-            return self._recorded.size
+            return len(self._recorded.data)
         # What the attempt left behind may still be writing.
         kept = self._folders.kept(self._attempt_id, self._stream)
         return _from_file(kept, lambda fd: os.fstat(fd).st_size) or 0

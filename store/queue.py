@@ -19,7 +19,7 @@ from typing import Any
 
 from peewee import SQL
 
-from store import doorbell, reads
+from store import dependencies, doorbell, reads, retention
 from store.batch import Batch
 from store.database import Database
 from store.errors import InvalidInput, KeyInUse, LeaseLost, NoSuchJob, QueueError, WrongState
@@ -44,15 +44,17 @@ from store.jobs import (
 )
 from store.models import JobRow
 from store.output import Folders, OutputView, Recorded, StoredOutput
+from store.queues import Queues
 from store.registry import Registry
 from store.retry import backoff_seconds, exhausted
+from store.schedules import Schedules
 from store.settings import Settings
 
 _UNFINISHED = frozenset(JobState) - FINISHED
 _RETRYABLE = FINISHED | {JobState.FAILED}
 _READ_AT_ONCE = 500
 _PROMOTED_AT_ONCE = 500
-_PRUNED_AT_ONCE = 500
+_DELETED_AT_ONCE = 500
 
 Clock = Callable[[], int]
 
@@ -69,6 +71,14 @@ class Queue:
         self.url = str(database.path)
         self.settings = Settings(database)
         self.registry = Registry(database, clock)
+        self.queues = Queues(database, clock)
+        self.schedules = Schedules(
+            database,
+            self.settings,
+            clock=clock,
+            random=random,
+            environment_id=self._environment_id,
+        )
         self.folders = Folders(database.folder)
         self.store_id: str = (
             database.connection()
@@ -92,11 +102,14 @@ class Queue:
         *,
         captured_env: Mapping[str, str] | None = None,
         dry_run: bool = False,
+        skip_existing: bool = False,
     ) -> list[str]:
         """Store a batch, all or nothing; the ids in order. On disk when this returns.
 
         ``captured_env`` is what the jobs take along from where they were enqueued. ``dry_run``
-        checks everything and stores nothing. Raises ``IdInUse``, ``KeyInUse``, ``InvalidInput``.
+        checks everything and stores nothing. ``skip_existing`` leaves out jobs whose id or unique
+        key is in use, instead of refusing the batch. Raises ``IdInUse``, ``KeyInUse``,
+        ``InvalidInput``.
         """
         batch = Batch(self._database.folder)
         try:
@@ -111,7 +124,9 @@ class Queue:
             if not len(batch):
                 raise InvalidInput("the batch is empty: there is no job in it")
             with suppress(_DryRun), self._change() as connection:
-                ids = batch.insert(connection, now=now, random=self._random)
+                ids = batch.insert(
+                    connection, now=now, random=self._random, skip_existing=skip_existing
+                )
                 if dry_run:
                     raise _DryRun
             return ids
@@ -189,12 +204,12 @@ class Queue:
                     (
                         *(new.command, argv, new.queue, new.priority, run_at, retries, timeout),
                         *(new.stop_grace, new.backoff_base, new.cwd, env, new.label),
-                        *(new.unique_key, now, seq),
+                        *(new.unique_key, new.on_dependency_failure.value, now, seq),
                     ),
                 )
             except sqlite3.IntegrityError as error:
                 raise self._held_key(connection, [seq]) or error from error
-            self._depend_anew(connection, seq, new.depends_on)
+            dependencies.replace(connection, seq, new.depends_on, now=now)
         return self.job(job_id)
 
     def delete(self, ids: Sequence[str]) -> None:
@@ -214,7 +229,7 @@ class Queue:
         ``finished_before`` is a time in UTC milliseconds. What an unfinished job needs stays.
         """
         removed = 0
-        while number := self._delete_some(wanted, finished_before):
+        while number := self._delete_some(wanted, finished_before, _DELETED_AT_ONCE):
             removed += number
         return removed
 
@@ -359,11 +374,11 @@ class Queue:
         Raises ``LeaseLost`` when the attempt was ended by somebody else: nothing is recorded.
         """
         with self._change(ring=False) as connection:
-            unblocked = self._finish(connection, lease, outcome)
+            others_can_start = self._finish(connection, lease, outcome)
             following = None
             if claim_for is not None and outcome.tree_empty and not self.is_disk_low():
                 following = self._claim(connection, claim_for, queues)
-        if unblocked:
+        if others_can_start:
             self.ring()
         if following is not None and following.max_retries == 0:
             self._database.sync()
@@ -415,6 +430,18 @@ class Queue:
             if output.data is not None
         )
 
+    def take_ended(self, most: int) -> list[Job]:
+        """Jobs that have ended for good since setting ``on_finish`` was made; each is told once."""
+        if self._database.connection().execute("SELECT 1 FROM ended").fetchone() is None:
+            return []
+        with self._change(ring=False) as connection:
+            rows = connection.execute(
+                "DELETE FROM ended WHERE job IN (SELECT job FROM ended ORDER BY job LIMIT ?)"
+                " RETURNING (SELECT id FROM job WHERE seq = ended.job)",
+                (most,),
+            ).fetchall()
+        return [self.job(job_id) for (job_id,) in rows]
+
     def cancel_requested(self, lease: Lease) -> bool:
         """Whether somebody wants this attempt stopped, or ended it already."""
         row = (
@@ -448,16 +475,10 @@ class Queue:
     # Keeping house -------------------------------------------------------------------------------
 
     def prune(self) -> int:
-        """Remove some finished jobs older than the settings keep them; how many, 0 when done."""
-        values = self.settings.values()
-        removed = 0
-        for states, setting in (
-            ({JobState.COMPLETED, JobState.CANCELLED}, "keep_completed"),
-            ({JobState.DEAD}, "keep_dead"),
-        ):
-            before = self.now() - int(float(values[setting]) * 1000)
-            removed += self._delete_some(JobFilter(states=frozenset(states)), before)
-        return removed
+        """Remove some of what the settings keep no longer; how many jobs, 0 when done."""
+        return retention.prune(
+            self._database, self.settings, self.folders, self._delete_some, self.now()
+        )
 
     def backup(self, target: Path) -> int:
         """Copy the store, as it is at one moment, into the new file ``target``.
@@ -525,24 +546,41 @@ class Queue:
         due = connection.execute(_NEXT_DUE).fetchone()
         if due is not None and due[0] <= self.now():
             return True
+        if self._is_full(connection):
+            return False
         best = _best_job(len(queues))
         return connection.execute(best, tuple(queues)).fetchone() is not None
+
+    def _is_full(self, connection: sqlite3.Connection) -> bool:
+        """Whether as many jobs run as setting ``max_running`` allows."""
+        most = int(self.settings.values()["max_running"])
+        return bool(most) and connection.execute(_RUNNING).fetchone()[0] >= most
 
     def _claim(
         self, connection: sqlite3.Connection, worker: str, queues: Sequence[str]
     ) -> Lease | None:
         now = self.now()
         connection.execute(_PROMOTE, (now, _PROMOTED_AT_ONCE))
+        if self._is_full(connection):
+            return None
         row = connection.execute(_claim_best(len(queues)), (worker, now, *queues)).fetchone()
         if row is None:
             return None
         attempt_id, seq = row
-        connection.execute(_TAKE, (attempt_id, worker, now, now, seq))
+        slot = self._free_slot(connection, seq)
+        connection.execute(_TAKE, (attempt_id, slot, worker, now, now, seq))
         return self._lease(connection, seq, attempt_id)
+
+    def _free_slot(self, connection: sqlite3.Connection, seq: int) -> int:
+        """The lowest number that no running job of the same queue has."""
+        taken = {slot for (slot,) in connection.execute(_TAKEN_SLOTS, (seq,))}
+        return next(slot for slot in range(len(taken) + 1) if slot not in taken)
 
     def _lease(self, connection: sqlite3.Connection, seq: int, attempt_id: int) -> Lease:
         row = connection.execute(_LEASE, (seq,)).fetchone()
-        (job_id, number, queue, command, argv, cwd, env, environment, timeout, grace, retries) = row
+        job_id, number, queue, command, argv, cwd, env, environment, timeout, grace, *more = row
+        retries, slot, slot_name, slot_values = more
+        slot_env = {} if slot_name is None else _slot_env(slot_name, slot_values, slot)
         values = self.settings.values()
         return Lease(
             attempt_id=attempt_id,
@@ -553,12 +591,17 @@ class Queue:
             command=command,
             argv=None if argv is None else tuple(json.loads(argv)),
             cwd=cwd,
-            env={**self._environment(connection, environment), **(json.loads(env) if env else {})},
+            env={
+                **self._environment(connection, environment),
+                **(json.loads(env) if env else {}),
+                **slot_env,
+            },
             timeout=timeout,
             stop_grace=float(values["stop_grace"]) if grace is None else grace,
             shell=tuple(shlex.split(str(values["shell"]))),
             max_retries=retries,
             output_limit=int(values["output_limit"]),
+            slot=slot or 0,
         )
 
     def _leases(self, worker: str, column: str, index: str) -> list[Lease]:
@@ -593,7 +636,7 @@ class Queue:
         return dict(zip(columns.split(", "), row, strict=True))
 
     def _finish(self, connection: sqlite3.Connection, lease: Lease, outcome: Outcome) -> bool:
-        """Record the end of an attempt; True when it made blocked jobs ready."""
+        """Record the end of an attempt; True when others may have something to do now."""
         job = self._leased(connection, lease)
         now = self.now()
         cancelled = job["cancel_requested"] or outcome.state is AttemptState.CANCELLED
@@ -615,8 +658,32 @@ class Queue:
             ),
         )
         completed = state is JobState.COMPLETED
-        self._tally(connection, job["worker"], completed, cancelled=bool(cancelled), now=now)
-        return completed and self._unblock(connection, lease.job_seq, now)
+        if not cancelled:
+            self._tally(connection, job["worker"], lease.queue, completed=completed, now=now)
+        concerns_others = state.finished and self._ended(connection, [lease.job_seq], now)
+        return concerns_others or self._is_limited(connection, lease.queue)
+
+    def _ended(self, connection: sqlite3.Connection, ended: Sequence[int], now: int) -> bool:
+        """Jobs have ended for good: pass it on; True when others have something to do now."""
+        cancelled, freed = dependencies.spread(connection, ended, now=now)
+        hooked = bool(self.settings.values()["on_finish"])
+        if hooked:
+            connection.executemany(
+                "INSERT INTO ended VALUES (?) ON CONFLICT DO NOTHING",
+                [(seq,) for seq in (*ended, *cancelled)],
+            )
+        return freed or hooked
+
+    def _is_limited(self, connection: sqlite3.Connection, queue: str) -> bool:
+        """Whether the end of a job in ``queue`` lets another one start that was ready before."""
+        if self.settings.values()["max_running"]:
+            return True
+        row = connection.execute(
+            "SELECT 1 FROM queue WHERE name = ?"
+            " AND (max_running IS NOT NULL OR slot_values IS NOT NULL)",
+            (queue,),
+        ).fetchone()
+        return row is not None
 
     def _after(
         self, job: Mapping[str, Any], ended: AttemptState, now: int
@@ -634,36 +701,18 @@ class Queue:
         return JobState.FAILED, now + int(wait * 1000)
 
     def _tally(
-        self,
-        connection: sqlite3.Connection,
-        worker: str,
-        completed: bool,
-        *,
-        cancelled: bool,
-        now: int,
+        self, connection: sqlite3.Connection, worker: str, queue: str, *, completed: bool, now: int
     ) -> None:
-        if cancelled:
-            return
         done, failed = int(completed), int(not completed)
         connection.execute(
-            "INSERT INTO throughput VALUES (?, ?, ?) ON CONFLICT DO UPDATE"
+            "INSERT INTO throughput VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE"
             " SET completed = completed + excluded.completed, failed = failed + excluded.failed",
-            (now // reads.BUCKET_MS, done, failed),
+            (now // reads.BUCKET_MS, queue, done, failed),
         )
         connection.execute(
             "UPDATE worker SET done = done + ?, failed = failed + ? WHERE seq = ?",
             (done, failed, reads.worker_seq(worker)),
         )
-
-    def _unblock(self, connection: sqlite3.Connection, seq: int, now: int) -> bool:
-        cursor = connection.execute(
-            "UPDATE job SET state = 'pending', ready = (run_at <= ? AND held_by IS NULL),"
-            " updated_at = ? WHERE state = 'blocked'"
-            " AND seq IN (SELECT job FROM dependency WHERE needs = ?) AND NOT EXISTS"
-            f" ({_UNMET})",
-            (now, now, seq),
-        )
-        return cursor.rowcount > 0
 
     def _cancel(self, connection: sqlite3.Connection, chosen: Sequence[int]) -> None:
         self._require(connection, chosen, _UNFINISHED, "cancelled")
@@ -673,12 +722,13 @@ class Queue:
             " AND seq IN (SELECT value FROM json_each(?))",
             (now, wanted),
         )
-        connection.execute(
+        waiting = connection.execute(
             "UPDATE job SET state = 'cancelled', ready = 0, updated_at = ?"
             " WHERE state IN ('pending', 'blocked', 'failed')"
-            " AND seq IN (SELECT value FROM json_each(?))",
+            " AND seq IN (SELECT value FROM json_each(?)) RETURNING seq",
             (now, wanted),
-        )
+        ).fetchall()
+        self._ended(connection, [seq for (seq,) in waiting], now)
 
     def _retry(self, connection: sqlite3.Connection, chosen: Sequence[int]) -> None:
         self._require(connection, chosen, _RETRYABLE, "retried")
@@ -692,38 +742,9 @@ class Queue:
                 (now, wanted),
             )
             # Only now: what they need may be among them.
-            connection.execute(
-                "UPDATE job SET state = 'blocked', ready = 0 WHERE state = 'pending'"
-                f" AND seq IN (SELECT value FROM json_each(?)) AND EXISTS ({_UNMET})",
-                (wanted,),
-            )
+            dependencies.settle(connection, chosen, now=now)
         except sqlite3.IntegrityError as error:
             raise self._held_key(connection, chosen) or error from error
-
-    def _depend_anew(
-        self, connection: sqlite3.Connection, seq: int, depends_on: Sequence[str]
-    ) -> None:
-        """Replace what a job waits for, and block or free it accordingly."""
-        connection.execute("DELETE FROM dependency WHERE job = ?", (seq,))
-        for needed in dict.fromkeys(depends_on):
-            try:
-                (other,) = reads.seqs(connection, [needed])
-            except NoSuchJob:
-                raise InvalidInput(f"depends_on: no job {needed!r} in the store") from None
-            connection.execute("INSERT INTO dependency VALUES (?, ?)", (seq, other))
-        if connection.execute(_IN_A_CYCLE, (seq, seq)).fetchone() is not None:
-            raise InvalidInput("depends_on: the job would wait for itself")
-        now = self.now()
-        connection.execute(
-            "UPDATE job SET state = CASE WHEN state NOT IN ('pending', 'blocked') THEN state"
-            f" WHEN EXISTS ({_UNMET}) THEN 'blocked' ELSE 'pending' END WHERE seq = ?",
-            (seq,),
-        )
-        connection.execute(
-            "UPDATE job SET ready = (held_by IS NULL AND run_at <= ?"
-            " AND state IN ('pending', 'failed')) WHERE seq = ?",
-            (now, seq),
-        )
 
     def _delete(self, connection: sqlite3.Connection, chosen: Sequence[int]) -> list[Path]:
         """Remove finished jobs; the files of theirs to remove once that is committed."""
@@ -749,7 +770,7 @@ class Queue:
         )
         return files
 
-    def _delete_some(self, wanted: JobFilter, finished_before: int | None) -> int:
+    def _delete_some(self, wanted: JobFilter, finished_before: int | None, most: int) -> int:
         states = (wanted.states or FINISHED) & FINISHED
         if not states:
             return 0
@@ -761,7 +782,7 @@ class Queue:
                 replace(wanted, states=states),
                 unneeded,
                 *older,
-                limit=_PRUNED_AT_ONCE,
+                limit=most,
             )
             files = self._delete(connection, chosen) if chosen else []
         self._unlink(files)
@@ -849,6 +870,12 @@ def _ended(lease: Lease, outcome: Outcome, now: int, state: AttemptState) -> tup
     )
 
 
+def _slot_env(name: str, values: str, slot: int | None) -> dict[str, str]:
+    """The slot's value; none when the values were made fewer under running jobs."""
+    given = json.loads(values)
+    return {name: given[slot]} if slot is not None and slot < len(given) else {}
+
+
 def _best_job(queues: int) -> str:
     """The best ready job: of each open queue its first by index, of those the best.
 
@@ -858,9 +885,11 @@ def _best_job(queues: int) -> str:
     return f"""
         SELECT best.seq FROM queue CROSS JOIN job AS best
         WHERE queue.paused = 0 {chosen}
-        AND (queue.max_running IS NULL OR queue.max_running > (
-            SELECT count(*) FROM job AS other INDEXED BY job_running
-            WHERE other.queue = queue.name AND other.lease IS NOT NULL))
+        AND (queue.max_running IS NULL AND queue.slot_values IS NULL
+            OR min(coalesce(queue.max_running, 1000000),
+                   coalesce(json_array_length(queue.slot_values), 1000000)) > (
+                SELECT count(*) FROM job AS other INDEXED BY job_running
+                WHERE other.queue = queue.name AND other.lease IS NOT NULL))
         AND best.seq = (
             SELECT seq FROM job INDEXED BY job_ready
             WHERE ready = 1 AND job.queue = queue.name ORDER BY priority DESC, seq LIMIT 1)
@@ -883,15 +912,21 @@ _PROMOTE = f"""
         SELECT seq FROM job INDEXED BY job_due WHERE {_WAITING} AND run_at <= ?
         ORDER BY run_at LIMIT ?)
 """
+_RUNNING = "SELECT count(*) FROM job INDEXED BY job_running WHERE lease IS NOT NULL"
+_TAKEN_SLOTS = """
+    SELECT other.slot FROM job AS other INDEXED BY job_running
+    WHERE other.lease IS NOT NULL AND other.queue = (SELECT queue FROM job WHERE seq = ?)
+"""
 _TAKE = """
-    UPDATE job SET state = 'processing', ready = 0, lease = ?, attempts = attempts + 1,
+    UPDATE job SET state = 'processing', ready = 0, lease = ?, slot = ?, attempts = attempts + 1,
         number = number + 1, worker = ?, started_at = ?, finished_at = NULL, exit_code = NULL,
         signal = NULL, updated_at = ?
     WHERE seq = ?
 """
 _LEASE = """
-    SELECT id, number, queue, command, argv, cwd, env, environment, timeout, stop_grace, max_retries
-    FROM job WHERE seq = ?
+    SELECT id, number, queue, command, argv, cwd, env, environment, timeout, stop_grace,
+        max_retries, slot, slot_name, slot_values
+    FROM job LEFT JOIN queue ON queue.name = job.queue WHERE seq = ?
 """
 _END_ATTEMPT = """
     UPDATE attempt SET state = ?, finished_at = ?, exit_code = ?, signal = ?, error = ?,
@@ -911,18 +946,9 @@ _REVERT = """
 _EDIT = """
     UPDATE job SET command = ?, argv = ?, queue = ?, priority = ?, run_at = coalesce(?, run_at),
         max_retries = ?, timeout = ?, stop_grace = ?, backoff_base = ?, cwd = coalesce(?, cwd),
-        env = ?, label = ?, unique_key = ?, ready = 0, updated_at = ?
+        env = ?, label = ?, unique_key = ?,
+        on_dependency_failure = ?, ready = 0, updated_at = ?
     WHERE seq = ?
-"""
-_IN_A_CYCLE = """
-    WITH RECURSIVE behind (job) AS (
-        SELECT needs FROM dependency WHERE job = ?
-        UNION SELECT needs FROM dependency JOIN behind ON dependency.job = behind.job)
-    SELECT 1 FROM behind WHERE job = ? LIMIT 1
-"""
-_UNMET = """
-    SELECT 1 FROM dependency JOIN job AS needed ON needed.seq = dependency.needs
-    WHERE dependency.job = job.seq AND needed.state <> 'completed'
 """
 _NEEDED_BY_UNFINISHED = """
     SELECT needed.id, waiting.id FROM dependency

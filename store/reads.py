@@ -19,6 +19,7 @@ from store.jobs import (
     Job,
     JobFilter,
     JobState,
+    OnDependencyFailure,
     Order,
     ProcessIdentity,
     QueueInfo,
@@ -62,6 +63,8 @@ _JOB_FIELDS = (
     JobRow.worker,
     JobRow.number,
     JobRow.cancel_requested,
+    JobRow.on_dependency_failure,
+    JobRow.schedule,
 )
 _JOB_NAMES = tuple(field.name for field in _JOB_FIELDS)
 _ATTEMPT_FIELDS = (
@@ -231,10 +234,8 @@ def workers(connection: sqlite3.Connection, now: int, *, up: bool = True) -> lis
 
 def status(connection: sqlite3.Connection, now: int) -> Status:
     counts = dict.fromkeys(JobState, 0)
-    depth: dict[str, dict[str, int]] = {}
-    for queue, state, number in connection.execute("SELECT queue, state, jobs FROM job_count"):
+    for (_, state), number in queue_counts(connection).items():
         counts[JobState(state)] += number
-        depth.setdefault(queue, {})[state] = number
     crew = [worker for worker in workers(connection, now) if worker.kind is WorkerKind.WORKER]
     stale = sum(worker.state is WorkerState.STALE for worker in crew)
     completed, per_minute = _throughput(connection, now)
@@ -245,22 +246,57 @@ def status(connection: sqlite3.Connection, now: int) -> Status:
             worker.job is not None and worker.state is not WorkerState.STALE for worker in crew
         ),
         workers_stale=stale,
-        queues=tuple(
-            QueueInfo(
-                name,
-                bool(paused),
-                max_running,
-                depth.get(name, {}).get("pending", 0),
-                depth.get(name, {}).get("processing", 0),
-            )
-            for name, paused, max_running in connection.execute(
-                "SELECT name, paused, max_running FROM queue ORDER BY name"
-            )
-        ),
-        oldest_pending_seconds=_oldest_pending(connection, now),
+        queues=tuple(queues(connection)),
+        oldest_pending_seconds=oldest_pending(connection, now),
         completed_per_minute=completed,
         per_minute=per_minute,
     )
+
+
+def queues(connection: sqlite3.Connection) -> list[QueueInfo]:
+    """Every queue, by name."""
+    counts = queue_counts(connection)
+    return [
+        QueueInfo(
+            name,
+            bool(paused),
+            max_running,
+            counts.get((name, JobState.PENDING.value), 0),
+            counts.get((name, JobState.PROCESSING.value), 0),
+            slot_name,
+            tuple(json.loads(slot_values)) if slot_values else (),
+        )
+        for name, paused, max_running, slot_name, slot_values in connection.execute(
+            "SELECT name, paused, max_running, slot_name, slot_values FROM queue ORDER BY name"
+        )
+    ]
+
+
+def queue_counts(connection: sqlite3.Connection) -> dict[tuple[str, str], int]:
+    """How many jobs there are, by queue and state."""
+    rows = connection.execute("SELECT queue, state, jobs FROM job_count")
+    return {(queue, state): number for queue, state, number in rows}
+
+
+def queue_throughput(connection: sqlite3.Connection, now: int) -> dict[str, float]:
+    """Completed attempts of the last minute, by queue."""
+    first = now // BUCKET_MS - 60_000 // BUCKET_MS + 1
+    rows = connection.execute(
+        "SELECT queue, sum(completed) FROM throughput WHERE bucket >= ? GROUP BY queue", (first,)
+    )
+    return {queue: float(number) for queue, number in rows}
+
+
+def oldest_pending(
+    connection: sqlite3.Connection, now: int, *, queue: str | None = None
+) -> float | None:
+    """For how many seconds the oldest job that could run has been waiting."""
+    row = connection.execute(
+        "SELECT run_at FROM job INDEXED BY job_state WHERE state = 'pending' AND ready = 1"
+        " AND (?1 IS NULL OR queue = ?1) ORDER BY seq LIMIT 1",
+        (queue,),
+    ).fetchone()
+    return None if row is None else max(0, now - row[0]) / 1000
 
 
 def conditions(wanted: JobFilter) -> list[Any]:
@@ -276,6 +312,8 @@ def conditions(wanted: JobFilter) -> list[Any]:
         found.append(JobRow.exit_code == wanted.exit_code)
     if wanted.error is not None:
         found.append(JobRow.last_error == wanted.error)
+    if wanted.schedule is not None:
+        found.append(JobRow.schedule == wanted.schedule)
     if wanted.search:
         fields = (JobRow.id, JobRow.command, JobRow.argv, JobRow.label)
         found.append(
@@ -316,6 +354,7 @@ def _job(row: tuple[Any, ...], depends_on: tuple[str, ...]) -> Job:
     values["env"] = json.loads(values["env"]) if values["env"] else {}
     values["state"] = JobState(values["state"])
     values["cancel_requested"] = bool(values["cancel_requested"])
+    values["on_dependency_failure"] = OnDependencyFailure(values["on_dependency_failure"])
     return Job(**values, depends_on=depends_on)
 
 
@@ -445,11 +484,3 @@ def _throughput(
         if bucket > last - buckets_a_minute:
             recent += completed
     return float(recent), tuple(minutes)
-
-
-def _oldest_pending(connection: sqlite3.Connection, now: int) -> float | None:
-    row = connection.execute(
-        "SELECT run_at FROM job INDEXED BY job_state WHERE state = 'pending' AND ready = 1"
-        " ORDER BY seq LIMIT 1"
-    ).fetchone()
-    return None if row is None else max(0, now - row[0]) / 1000

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from store.database import Database
 from store.errors import InvalidInput
 from store.fielderrors import did_you_mean
+from store.jobspec import MAX_COMMAND_BYTES
 from store.timespec import parse_duration
 
 Value = int | float | str
@@ -146,6 +147,12 @@ def _shell(text: str) -> str:
     return text
 
 
+def _hook(text: str) -> str:
+    if "\0" in text or len(text.encode()) > MAX_COMMAND_BYTES:
+        raise InvalidInput(f"must be at most {MAX_COMMAND_BYTES} bytes, without a NUL")
+    return text.strip()
+
+
 def _patterns(text: str) -> str:
     for word in text.split():
         if not re.fullmatch(r"[A-Za-z0-9_*?]+", word):
@@ -185,8 +192,36 @@ SETTINGS: dict[str, Setting] = {
             "a worker silent for longer, and for 10s at least, is ended; 0 is never",
             _duration,
         ),
+        Setting(
+            "max_running",
+            "0",
+            "most jobs that run at once, over all queues; 0 is no limit",
+            _whole(0, 100_000),
+        ),
+        Setting(
+            "on_finish",
+            "",
+            "a line for the shell, run whenever a job has ended for good; its facts are in"
+            " QUEUECTL_JOB_ID, _STATE, _EXIT_CODE, _LABEL, _QUEUE, _ATTEMPTS",
+            _hook,
+        ),
         Setting("keep_completed", "30d", "how long done and cancelled jobs are kept", _duration),
         Setting("keep_dead", "90d", "how long dead jobs are kept", _duration),
+        Setting(
+            "keep_completed_count",
+            "0",
+            "most done and cancelled jobs that are kept; 0 is no limit",
+            _whole(0, 10**9),
+        ),
+        Setting(
+            "keep_dead_count", "0", "most dead jobs that are kept; 0 is no limit", _whole(0, 10**9)
+        ),
+        Setting(
+            "keep_output",
+            "10 GiB",
+            "kept of all large outputs together, the newest first; 0 is no limit",
+            _size,
+        ),
         Setting(
             "capture_env",
             "PATH VIRTUAL_ENV CONDA_PREFIX CONDA_DEFAULT_ENV PYTHONPATH LD_LIBRARY_PATH"

@@ -17,6 +17,7 @@ from store import Orders, ProcessIdentity, QueueError, Worker, WorkerKind
 from store.queue import Queue
 from workers import processes
 from workers.adopted import Adopted, Ended, Reaped
+from workers.hooks import Hooks
 from workers.wakeup import Wakeup
 from workers.worker import HEARTBEAT_EVERY, Order
 
@@ -85,6 +86,7 @@ class Supervisor:
         self._no_start_before = 0.0
         self._due: dict[str, float] = {}
         self._token = -1
+        self._hooks = Hooks(queue, narrate)
         self._usage = processes.UsageSampler()
         processes.become_subreaper()
         self._wakeup = Wakeup((signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP))
@@ -127,6 +129,8 @@ class Supervisor:
         self._rescue()
         self._end_stalled()
         self._scale()
+        self._fire_schedules()
+        self._hooks.advance()
         self._keep_house()
 
     def _complain(self, trouble: str | None) -> None:
@@ -137,7 +141,8 @@ class Supervisor:
 
     @property
     def _done(self) -> bool:
-        return self._orders.stop is not None and not (self._crew or self._dead or self._adopted)
+        busy = self._crew or self._dead or self._adopted or self._hooks.busy
+        return self._orders.stop is not None and not busy
 
     # Reap, adopt ---------------------------------------------------------------------------------
 
@@ -151,6 +156,8 @@ class Supervisor:
                 _, status, usage = os.wait4(pid, 0)
                 if pid in self._crew:
                     dead.append(self._dismiss(pid, status))
+                elif pid in self._hooks:
+                    self._hooks.reaped(pid, status)
                 else:
                     self._orphans[pid] = Ended(status, usage, led_session)
         self._dead += dead
@@ -370,6 +377,21 @@ class Supervisor:
             if worker.supervisor == self._id and worker.job is not None:
                 self._narrate(f"waiting for {worker.id}, which runs {worker.job}")
 
+    # Schedules -----------------------------------------------------------------------------------
+
+    def _fire_schedules(self) -> None:
+        """Make the jobs whose time has come, unless this supervisor is on its way out."""
+        if self._orders.stop is None:
+            for job_id in self._queue.schedules.fire_due():
+                self._narrate(f"{job_id} enqueued by its schedule")
+
+    def _until_next_tick(self) -> float:
+        due = None
+        if self._orders.stop is None:
+            with suppress(QueueError):
+                due = self._queue.schedules.next_at()
+        return _TICK_EVERY if due is None else max(0.0, (due - self._queue.now()) / 1000)
+
     # Heartbeat, housekeeping ---------------------------------------------------------------------
 
     def _heartbeat(self) -> None:
@@ -405,7 +427,7 @@ class Supervisor:
     # Waiting -------------------------------------------------------------------------------------
 
     def _wait(self) -> None:
-        seconds = _TICK_EVERY
+        seconds = min(_TICK_EVERY, self._until_next_tick())
         for adopted in self._adopted:
             seconds = min(seconds, _LOOK_AGAIN_AFTER if adopted.ending else _LOOK_AT_ADOPTED)
         if self._trouble is not None:

@@ -149,6 +149,7 @@ class Worker:
             "QUEUECTL_JOB_ID": lease.job_id,
             "QUEUECTL_ATTEMPT": str(lease.number),
             "QUEUECTL_QUEUE": lease.queue,
+            "QUEUECTL_SLOT": str(lease.slot),
             "QUEUECTL_WORKER": self._id,
             "QUEUECTL_DB": self._queue.url,
             processes.MARKER: self._marker(lease),

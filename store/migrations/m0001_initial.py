@@ -27,6 +27,11 @@ STATEMENTS = (
         environment INTEGER REFERENCES environment (id),
         label TEXT,
         unique_key TEXT,
+        on_dependency_failure TEXT NOT NULL DEFAULT 'hold'
+            CHECK (on_dependency_failure IN ('hold', 'cancel', 'run')),
+        schedule TEXT,
+        tick INTEGER,
+        slot INTEGER,
         created_at INTEGER NOT NULL,
         updated_at INTEGER NOT NULL,
         started_at INTEGER,
@@ -52,6 +57,9 @@ STATEMENTS = (
     """
     CREATE UNIQUE INDEX job_unique_key ON job (unique_key)
     WHERE unique_key IS NOT NULL AND state NOT IN ('completed', 'dead', 'cancelled')
+    """,
+    """
+    CREATE UNIQUE INDEX job_tick ON job (schedule, tick) WHERE schedule IS NOT NULL
     """,
     """
     CREATE TABLE attempt (
@@ -94,7 +102,9 @@ STATEMENTS = (
     CREATE TABLE queue (
         name TEXT PRIMARY KEY,
         paused INTEGER NOT NULL DEFAULT 0 CHECK (paused IN (0, 1)),
-        max_running INTEGER CHECK (max_running > 0)
+        max_running INTEGER CHECK (max_running > 0),
+        slot_name TEXT,
+        slot_values TEXT
     ) STRICT, WITHOUT ROWID
     """,
     """
@@ -119,15 +129,38 @@ STATEMENTS = (
         rss_bytes INTEGER
     ) STRICT
     """,
+    """
+    CREATE TABLE schedule (
+        name TEXT PRIMARY KEY,
+        cron TEXT,
+        every REAL CHECK (every > 0),
+        tz TEXT NOT NULL,
+        overlap TEXT NOT NULL CHECK (overlap IN ('allow', 'skip', 'queue')),
+        catch_up INTEGER NOT NULL CHECK (catch_up IN (0, 1)),
+        paused INTEGER NOT NULL DEFAULT 0 CHECK (paused IN (0, 1)),
+        next_at INTEGER NOT NULL,
+        job TEXT NOT NULL,
+        environment INTEGER REFERENCES environment (id),
+        created_at INTEGER NOT NULL,
+        CHECK ((cron IS NULL) <> (every IS NULL))
+    ) STRICT, WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE ended (
+        job INTEGER PRIMARY KEY REFERENCES job (seq) ON DELETE CASCADE
+    ) STRICT
+    """,
     "CREATE TABLE setting (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID",
     "CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID",
     "INSERT INTO meta VALUES ('store_id', lower(hex(randomblob(8))))",
     """
     CREATE TABLE throughput (
-        bucket INTEGER PRIMARY KEY,
+        bucket INTEGER NOT NULL,
+        queue TEXT NOT NULL,
         completed INTEGER NOT NULL DEFAULT 0,
-        failed INTEGER NOT NULL DEFAULT 0
-    ) STRICT
+        failed INTEGER NOT NULL DEFAULT 0,
+        PRIMARY KEY (bucket, queue)
+    ) STRICT, WITHOUT ROWID
     """,
     """
     CREATE TABLE job_count (

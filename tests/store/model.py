@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from store import FINISHED, AttemptState, JobState, NewJob, Outcome
+from store.reads import BUCKET_MS, MINUTES_KEPT
 
 BACKOFF_BASE = 2
 WAITING = frozenset({JobState.PENDING, JobState.FAILED})
@@ -96,8 +97,8 @@ class Model:
         self.jobs: dict[int, ModelJob] = {}
         self.last_seq = 0
         self.last_attempt = 0
-        self.completed = 0
-        self.failed = 0
+        self.ended_at: list[tuple[int, bool]] = []
+        """Bucket of time, and whether it completed, of each attempt that counts as throughput."""
 
     # Questions -----------------------------------------------------------------------------------
 
@@ -211,14 +212,14 @@ class Model:
             job.state = JobState.CANCELLED
             return False
         if ended is not AttemptState.COMPLETED:
-            self.failed += 1
+            self.ended_at.append((now // BUCKET_MS, False))
             if job.attempts == job.max_retries + 1:
                 job.state = JobState.DEAD
             else:
                 job.state = JobState.FAILED
                 job.run_at = now + 1000 * BACKOFF_BASE**job.attempts
             return False
-        self.completed += 1
+        self.ended_at.append((now // BUCKET_MS, True))
         job.state = JobState.COMPLETED
         return self._unblock(job.seq, now)
 
@@ -280,6 +281,10 @@ class Model:
         job.lease, job.cancel_requested = None, False
         job.finished_at = job.updated_at = now
         job.exit_code = outcome.exit_code
+
+    def forget_throughput(self, now: int) -> None:
+        oldest = (now - 2 * MINUTES_KEPT * 60_000) // BUCKET_MS
+        self.ended_at = [entry for entry in self.ended_at if entry[0] >= oldest]
 
     def _unblock(self, completed: int, now: int) -> bool:
         freed = [

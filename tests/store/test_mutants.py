@@ -6,11 +6,13 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from types import ModuleType
 from typing import Any
 
 import pytest
 from hypothesis.stateful import run_state_machine_as_test
 
+import store.dependencies
 import store.queue
 from store import Lease, QueueError
 from store.database import Database
@@ -21,13 +23,13 @@ from .test_state_machine import QUICK_TO_FAIL, QueueMachine
 Plant = Callable[[pytest.MonkeyPatch], None]
 
 
-def _in_sql(name: str, right: str, wrong: str) -> Plant:
+def _in_sql(name: str, right: str, wrong: str, module: ModuleType = store.queue) -> Plant:
     """One of the store's statements with ``wrong`` in the place of ``right``."""
 
     def plant(patch: pytest.MonkeyPatch) -> None:
-        statement: str = getattr(store.queue, name)
+        statement: str = getattr(module, name)
         assert right in statement
-        patch.setattr(store.queue, name, statement.replace(right, wrong))
+        patch.setattr(module, name, statement.replace(right, wrong))
 
     return plant
 
@@ -131,7 +133,9 @@ MUTANTS: dict[str, Plant] = {
     "release counts the attempt": _after(
         "release", "UPDATE job SET attempts = attempts + 1 WHERE seq = ?"
     ),
-    "one dependency is enough": _in_sql("_UNMET", "needed.state <> 'completed'", "0"),
+    "one dependency is enough": _in_sql(
+        "_FREE_DEPENDENTS", "needed.state <> 'completed'", "0", module=store.dependencies
+    ),
     "half a change is kept": _half_kept,
 }
 

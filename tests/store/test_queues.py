@@ -1,0 +1,190 @@
+"""Named queues, limits, slots, and what an ending means to those who wait."""
+
+from __future__ import annotations
+
+import pytest
+
+from store import (
+    AttemptState,
+    JobFilter,
+    JobState,
+    Lease,
+    NewJob,
+    OnDependencyFailure,
+    Outcome,
+    QueueError,
+)
+from store.queue import Queue
+
+from .conftest import FakeClock
+
+DONE = Outcome(AttemptState.COMPLETED, exit_code=0)
+FAILED = Outcome(AttemptState.FAILED, exit_code=3, error="exit code 3")
+
+
+def add(queue: Queue, /, *ids: str, **fields: object) -> None:
+    queue.enqueue([NewJob(command="true", id=name, **fields) for name in ids])  # type: ignore[arg-type]
+
+
+def claim(queue: Queue, worker: str = "w1") -> Lease:
+    lease = queue.claim(worker)
+    assert lease is not None
+    return lease
+
+
+def test_nothing_is_claimed_from_a_paused_queue(queue: Queue) -> None:
+    add(queue, "a", queue="mail")
+    queue.queues.set_paused(["mail"], True)
+    assert queue.claim("w1") is None
+    add(queue, "b")
+    assert claim(queue).job_id == "b"
+    queue.queues.set_paused(None, False)
+    assert claim(queue).job_id == "a"
+
+
+def test_an_unknown_queue_gets_a_suggestion(queue: Queue) -> None:
+    add(queue, "a", queue="mail")
+    with pytest.raises(QueueError, match="did you mean mail"):
+        queue.queues.set_paused(["mial"], True)
+
+
+def test_no_more_run_than_the_queue_allows(queue: Queue) -> None:
+    queue.queues.set_max_running("net", 2)
+    add(queue, "a", "b", "c", queue="net", priority=9)
+    add(queue, "other")
+    first, _, third = claim(queue), claim(queue), claim(queue)
+    assert third.job_id == "other"
+    assert queue.claim("w1") is None
+    following = queue.finish(first, DONE, claim_for="w1")
+    assert following is not None
+    assert following.job_id == "c"
+
+
+def test_no_more_run_than_the_store_allows(queue: Queue) -> None:
+    queue.settings.set("max_running", "2")
+    add(queue, "a", "b", "c")
+    first, _ = claim(queue), claim(queue)
+    assert queue.claim("w1") is None
+    queue.finish(first, DONE)
+    assert claim(queue).job_id == "c"
+
+
+def test_a_running_job_has_the_lowest_free_slot(queue: Queue) -> None:
+    add(queue, "a", "b", "c", "d")
+    leases = [claim(queue) for _ in range(3)]
+    assert [lease.slot for lease in leases] == [0, 1, 2]
+    queue.finish(leases[1], DONE)
+    assert claim(queue).slot == 1
+
+
+def test_slots_of_a_queue_give_each_job_a_value_and_bound_their_number(queue: Queue) -> None:
+    queue.queues.set_slots("gpu", "CUDA_VISIBLE_DEVICES", ["4", "7"])
+    add(queue, "a", "b", "c", queue="gpu", env={"CUDA_VISIBLE_DEVICES": "mine", "X": "1"})
+    first, second = claim(queue), claim(queue)
+    assert first.env == {"CUDA_VISIBLE_DEVICES": "4", "X": "1"}
+    assert second.env["CUDA_VISIBLE_DEVICES"] == "7"
+    assert queue.claim("w1") is None
+    queue.finish(first, DONE)
+    assert claim(queue).env["CUDA_VISIBLE_DEVICES"] == "4"
+
+
+def test_a_queue_tells_its_depth(queue: Queue, clock: FakeClock) -> None:
+    add(queue, "a", "b", queue="mail")
+    queue.finish(claim(queue), DONE)
+    clock.advance(5)
+    (mail,) = queue.queues.all()
+    assert mail.info.name == "mail"
+    assert (mail.counts[JobState.PENDING], mail.counts[JobState.COMPLETED]) == (1, 1)
+    assert (mail.oldest_pending_seconds, mail.completed_per_minute) == (5, 1)
+
+
+# Dependencies that fail --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ending", ["dead", "cancelled"])
+@pytest.mark.parametrize(
+    ("rule", "then"),
+    [
+        (OnDependencyFailure.HOLD, JobState.BLOCKED),
+        (OnDependencyFailure.CANCEL, JobState.CANCELLED),
+        (OnDependencyFailure.RUN, JobState.PENDING),
+    ],
+)
+def test_what_becomes_of_a_job_whose_dependency_fails(
+    queue: Queue, ending: str, rule: OnDependencyFailure, then: JobState
+) -> None:
+    add(queue, "a", max_retries=0)
+    add(queue, "b", depends_on=("a",), on_dependency_failure=rule)
+    if ending == "dead":
+        queue.finish(claim(queue), FAILED)
+    else:
+        queue.cancel(["a"])
+    assert queue.job("b").state is then
+    add(queue, "late", depends_on=("a",), on_dependency_failure=rule)
+    assert queue.job("late").state is then
+
+
+def test_a_cancel_goes_down_the_whole_chain(queue: Queue) -> None:
+    add(queue, "a")
+    for name, before in (("b", "a"), ("c", "b"), ("d", "c")):
+        add(queue, name, depends_on=(before,), on_dependency_failure=OnDependencyFailure.CANCEL)
+    queue.cancel(["a"])
+    assert queue.count(JobFilter(states=frozenset({JobState.CANCELLED}))) == 4
+
+
+def test_counts_agree_after_dependencies_were_settled_at_once(queue: Queue) -> None:
+    add(queue, "a")
+    queue.finish(claim(queue), DONE)
+    queue.enqueue(
+        [
+            NewJob(command="x", id="b", depends_on=("a",)),
+            NewJob(command="x", id="c", depends_on=("b",)),
+        ]
+    )
+    counts = queue.status().counts
+    assert (counts[JobState.PENDING], counts[JobState.BLOCKED]) == (1, 1)
+
+
+# Only what is new --------------------------------------------------------------------------------
+
+
+def test_what_is_there_already_can_be_left_out(queue: Queue) -> None:
+    add(queue, "a", unique_key="k")
+    jobs = [
+        NewJob(command="x", id="a"),
+        NewJob(command="x", id="b", unique_key="k"),
+        NewJob(command="x", id="c", depends_on=("a",)),
+        NewJob(command="x", id="d", unique_key="other"),
+    ]
+    assert queue.enqueue(jobs, skip_existing=True) == ["c", "d"]
+    assert queue.job("c").depends_on == ("a",)
+    assert queue.enqueue(jobs, skip_existing=True) == []
+    counts = queue.status().counts
+    assert (counts[JobState.PENDING], counts[JobState.BLOCKED]) == (2, 1)
+
+
+# Hooks, retention --------------------------------------------------------------------------------
+
+
+def test_each_ending_is_told_once_while_there_is_a_hook(queue: Queue) -> None:
+    add(queue, "before", priority=9)
+    queue.finish(claim(queue), DONE)
+    queue.settings.set("on_finish", "notify")
+    add(queue, "done", priority=5)
+    add(queue, "dead", max_retries=0)
+    add(queue, "retried", priority=-1)
+    for outcome in (DONE, FAILED, FAILED):
+        queue.finish(claim(queue), outcome)
+    queue.cancel(["retried"])
+    assert [job.id for job in queue.take_ended(10)] == ["done", "dead", "retried"]
+    assert queue.take_ended(10) == []
+
+
+def test_only_so_many_finished_jobs_are_kept(queue: Queue) -> None:
+    queue.settings.set("keep_completed_count", "3")
+    add(queue, *(f"job{number}" for number in range(10)))
+    for _ in range(10):
+        queue.finish(claim(queue), DONE)
+    while queue.prune():
+        pass
+    assert [job.id for job in queue.jobs()] == ["job9", "job8", "job7"]

@@ -1,0 +1,144 @@
+"""Schedules: a tick makes one job, a missed tick none, or one for all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from store import (
+    AttemptState,
+    InvalidInput,
+    JobState,
+    NewJob,
+    Outcome,
+    Overlap,
+    QueueError,
+    open_store,
+)
+from store.queue import Queue
+
+from .conftest import START, FakeClock
+
+DONE = Outcome(AttemptState.COMPLETED, exit_code=0)
+JOB = NewJob(argv=("./backup.sh", "--all"), cwd="/srv", env={"X": "1"}, label="nightly")
+
+
+@pytest.fixture
+def second(queue: Queue, tmp_path: Path, clock: FakeClock) -> Iterator[Queue]:
+    """Another process that has the same store open."""
+    opened = open_store(str(tmp_path / "queue.db"), clock=clock, random=Random(8))
+    yield opened
+    opened.close()
+
+
+def finish_all(queue: Queue) -> None:
+    while (lease := queue.claim("w1")) is not None:
+        queue.finish(lease, DONE)
+
+
+def test_a_tick_makes_one_job_whoever_looks(queue: Queue, second: Queue, clock: FakeClock) -> None:
+    queue.schedules.add("beat", JOB, every=10)
+    assert queue.schedules.fire_due() == []
+    for _ in range(3):
+        clock.advance(10)
+        made = queue.schedules.fire_due() + second.schedules.fire_due()
+        assert len(made) == 1
+        finish_all(queue)
+    job = queue.job(made[0])
+    assert (job.argv, job.cwd, job.env, job.label) == (JOB.argv, "/srv", {"X": "1"}, "nightly")
+    assert job.schedule == "beat"
+
+
+def test_every_tick_counts_though_looked_at_a_little_late(queue: Queue, clock: FakeClock) -> None:
+    queue.schedules.add("beat", JOB, every=1, overlap=Overlap.ALLOW)
+    clock.advance(4.5)
+    assert len(queue.schedules.fire_due()) == 4
+    clock.advance(0.5)
+    assert len(queue.schedules.fire_due()) == 1
+
+
+@pytest.mark.parametrize(("catch_up", "made"), [(False, 0), (True, 1)])
+def test_missed_ticks_make_nothing_or_one_job(
+    queue: Queue, clock: FakeClock, catch_up: bool, made: int
+) -> None:
+    queue.schedules.add("beat", JOB, every=60, overlap=Overlap.ALLOW, catch_up=catch_up)
+    clock.advance(60 * 50 + 30)
+    assert len(queue.schedules.fire_due()) == made
+    clock.advance(30)
+    assert len(queue.schedules.fire_due()) == 1
+
+
+@pytest.mark.parametrize(
+    ("overlap", "states"),
+    [
+        (Overlap.SKIP, [JobState.PENDING]),
+        (Overlap.ALLOW, [JobState.PENDING, JobState.PENDING]),
+        (Overlap.QUEUE, [JobState.PENDING, JobState.BLOCKED]),
+    ],
+)
+def test_a_tick_while_the_last_job_is_unfinished(
+    queue: Queue, clock: FakeClock, overlap: Overlap, states: list[JobState]
+) -> None:
+    queue.schedules.add("beat", JOB, every=60, overlap=overlap)
+    for _ in range(2):
+        clock.advance(60)
+        queue.schedules.fire_due()
+    assert [job.state for job in reversed(queue.jobs())] == states
+
+
+def test_a_paused_schedule_goes_on_with_its_next_tick(queue: Queue, clock: FakeClock) -> None:
+    queue.schedules.add("beat", JOB, every=60, catch_up=True)
+    queue.schedules.set_paused(["beat"], True)
+    clock.advance(300)
+    assert queue.schedules.fire_due() == []
+    queue.schedules.set_paused(["beat"], False)
+    assert queue.schedules.fire_due() == []
+    clock.advance(60)
+    assert len(queue.schedules.fire_due()) == 1
+
+
+def test_cron_is_in_its_own_zone(queue: Queue) -> None:
+    one = queue.schedules.add("nightly", JOB, cron="0 3 * * *", tz="Europe/Berlin")
+    ticks = [datetime.fromtimestamp(tick / 1000, UTC) for tick in queue.schedules.upcoming(one, 3)]
+    assert [tick.strftime("%H:%M") for tick in ticks] == ["02:00"] * 3
+    assert one.next_at > START
+
+
+def test_nicknames(queue: Queue) -> None:
+    one = queue.schedules.add("daily", JOB, cron="@daily", tz="UTC")
+    assert one.next_at % 86_400_000 == 0
+
+
+@pytest.mark.parametrize(
+    ("how", "where"),
+    [
+        ({"cron": "61 * * * *"}, "cron"),
+        ({"cron": "nonsense"}, "cron"),
+        ({"cron": "* * * * *", "tz": "Nowhere/Land"}, "tz"),
+        ({"every": 0.2}, "every"),
+        ({}, "either"),
+        ({"cron": "* * * * *", "every": 5}, "either"),
+    ],
+)
+def test_a_bad_schedule_is_refused(queue: Queue, how: dict[str, object], where: str) -> None:
+    with pytest.raises(InvalidInput, match=where):
+        queue.schedules.add("bad", JOB, **how)  # type: ignore[arg-type]
+    assert queue.schedules.all() == []
+
+
+def test_names_are_unique_and_removal_keeps_the_jobs(queue: Queue, clock: FakeClock) -> None:
+    queue.schedules.add("beat", JOB, every=60)
+    with pytest.raises(QueueError, match="exists already"):
+        queue.schedules.add("beat", JOB, every=5)
+    clock.advance(60)
+    made = queue.schedules.fire_due()
+    assert queue.schedules.jobs("beat") == made
+    with pytest.raises(QueueError, match="did you mean beat"):
+        queue.schedules.remove(["baet"])
+    queue.schedules.remove(["beat"])
+    assert queue.schedules.all() == []
+    assert queue.job(made[0]).schedule == "beat"
