@@ -13,9 +13,10 @@ import pytest
 from hypothesis.stateful import run_state_machine_as_test
 
 import store.dependencies
-import store.queue
+import store.leasing
 from store import Lease, QueueError
 from store.database import Database
+from store.leasing import Leasing
 from store.queue import Queue
 
 from .test_state_machine import QUICK_TO_FAIL, QueueMachine
@@ -23,7 +24,7 @@ from .test_state_machine import QUICK_TO_FAIL, QueueMachine
 Plant = Callable[[pytest.MonkeyPatch], None]
 
 
-def _in_sql(name: str, right: str, wrong: str, module: ModuleType = store.queue) -> Plant:
+def _in_sql(name: str, right: str, wrong: str, module: ModuleType = store.leasing) -> Plant:
     """One of the store's statements with ``wrong`` in the place of ``right``."""
 
     def plant(patch: pytest.MonkeyPatch) -> None:
@@ -36,15 +37,15 @@ def _in_sql(name: str, right: str, wrong: str, module: ModuleType = store.queue)
 
 def _in_claim(right: str, wrong: str) -> Plant:
     def plant(patch: pytest.MonkeyPatch) -> None:
-        best = store.queue._best_job
+        best = store.leasing._best_job
         assert right in best(0)
-        patch.setattr(store.queue, "_best_job", lambda queues: best(queues).replace(right, wrong))
+        patch.setattr(store.leasing, "_best_job", lambda queues: best(queues).replace(right, wrong))
 
     return plant
 
 
 def _in_function(name: str, wrong: Callable[..., object]) -> Plant:
-    return lambda patch: patch.setattr(store.queue, name, wrong)
+    return lambda patch: patch.setattr(store.leasing, name, wrong)
 
 
 def _after(method: str, statement: str) -> Plant:
@@ -65,29 +66,29 @@ def _after(method: str, statement: str) -> Plant:
 
 def _no_fence(patch: pytest.MonkeyPatch) -> None:
     """A stale lease ends the attempt that another worker runs now."""
-    right = Queue._leased
+    right = Leasing._leased
 
-    def leased(self: Queue, connection: sqlite3.Connection, lease: Lease) -> dict[str, Any]:
+    def leased(self: Leasing, connection: sqlite3.Connection, lease: Lease) -> dict[str, Any]:
         row = connection.execute("SELECT lease FROM job WHERE seq = ?", (lease.job_seq,)).fetchone()
         current = row[0] if row and row[0] else lease.attempt_id
         return right(self, connection, replace(lease, attempt_id=current))
 
-    patch.setattr(Queue, "_leased", leased)
+    patch.setattr(Leasing, "_leased", leased)
 
 
 def _lost_cancel(patch: pytest.MonkeyPatch) -> None:
     """What a person asked for while the job ran is forgotten when it ends."""
-    right = Queue._leased
+    right = Leasing._leased
 
-    def leased(self: Queue, connection: sqlite3.Connection, lease: Lease) -> dict[str, Any]:
+    def leased(self: Leasing, connection: sqlite3.Connection, lease: Lease) -> dict[str, Any]:
         return {**right(self, connection, lease), "cancel_requested": 0}
 
-    patch.setattr(Queue, "_leased", leased)
+    patch.setattr(Leasing, "_leased", leased)
 
 
 def _double_claim(patch: pytest.MonkeyPatch) -> None:
     """What runs already is taken once more when nothing else is there."""
-    right = store.queue._best_job
+    right = store.leasing._best_job
 
     def best_job(queues: int) -> str:
         return (
@@ -95,7 +96,7 @@ def _double_claim(patch: pytest.MonkeyPatch) -> None:
             " seq WHERE seq IS NOT NULL"
         )
 
-    patch.setattr(store.queue, "_best_job", best_job)
+    patch.setattr(store.leasing, "_best_job", best_job)
 
 
 def _half_kept(patch: pytest.MonkeyPatch) -> None:

@@ -164,7 +164,7 @@ def test_importing_the_package_loads_no_database_library() -> None:
 
 
 def test_a_claim_uses_its_partial_index(tmp_path: Path) -> None:
-    from store.queue import _NEXT_DUE, _PROMOTE, _best_job
+    from store.leasing import _NEXT_DUE, _PROMOTE, _best_job
 
     queue = open_store(str(tmp_path / "queue.db"))
     connection = queue._database.connection()

@@ -1,0 +1,317 @@
+"""Leases: which job runs next, and what follows from how it ended.
+
+Everything here happens inside a transaction that the caller has open.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from store import dependencies, reads
+from store.errors import LeaseLost
+from store.jobs import AttemptState, JobState, Lease, Outcome
+from store.retry import backoff_seconds, exhausted
+from store.settings import Settings
+
+_PROMOTED_AT_ONCE = 500
+
+
+class Leasing:
+    """Gives leases out and ends them, by the store's settings and clock."""
+
+    def __init__(self, settings: Settings, clock: Callable[[], int]) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._environments: dict[int, Mapping[str, str]] = {}
+
+    def has_work(self, connection: sqlite3.Connection, queues: Sequence[str]) -> bool:
+        """Whether a claim could find something, asked without locking anything."""
+        due = self.next_due(connection)
+        if due is not None and due <= self._clock():
+            return True
+        if self._is_full(connection):
+            return False
+        best = _best_job(len(queues))
+        return connection.execute(best, tuple(queues)).fetchone() is not None
+
+    def claim(
+        self, connection: sqlite3.Connection, worker: str, queues: Sequence[str]
+    ) -> Lease | None:
+        """Lease the best ready job to ``worker``."""
+        now = self._clock()
+        connection.execute(_PROMOTE, (now, _PROMOTED_AT_ONCE))
+        if self._is_full(connection):
+            return None
+        row = connection.execute(_claim_best(len(queues)), (worker, now, *queues)).fetchone()
+        if row is None:
+            return None
+        attempt_id, seq = row
+        slot = self._free_slot(connection, seq)
+        connection.execute(_TAKE, (attempt_id, slot, worker, now, now, seq))
+        return self.lease(connection, seq, attempt_id)
+
+    def finish(self, connection: sqlite3.Connection, lease: Lease, outcome: Outcome) -> bool:
+        """Record the end of an attempt; True when others may have something to do now."""
+        job = self._leased(connection, lease)
+        now = self._clock()
+        cancelled = job["cancel_requested"] or outcome.state is AttemptState.CANCELLED
+        attempt_state = AttemptState.CANCELLED if cancelled else outcome.state
+        state, run_at = self._after(job, attempt_state, now)
+        connection.execute(_END_ATTEMPT, _ended(lease, outcome, now, attempt_state))
+        connection.execute(
+            _END_JOB,
+            (
+                state.value,
+                run_at,
+                None if outcome.tree_empty else lease.attempt_id,
+                now,
+                now,
+                outcome.exit_code,
+                outcome.signal,
+                outcome.error,
+                lease.job_seq,
+            ),
+        )
+        completed = state is JobState.COMPLETED
+        if not cancelled:
+            self._tally(connection, job["worker"], lease.queue, completed=completed, now=now)
+        concerns_others = state.finished and self.pass_on(connection, [lease.job_seq], now)
+        return concerns_others or self._is_limited(connection, lease.queue)
+
+    def release(self, connection: sqlite3.Connection, lease: Lease, outcome: Outcome) -> None:
+        """Take a lease back as if it had not been given; a job to be cancelled is cancelled."""
+        job = self._leased(connection, lease)
+        if job["cancel_requested"]:
+            self.finish(connection, lease, replace(outcome, state=AttemptState.CANCELLED))
+            return
+        now = self._clock()
+        connection.execute(_END_ATTEMPT, _ended(lease, outcome, now, AttemptState.RELEASED))
+        connection.execute(
+            _RELEASE, (now, now, outcome.exit_code, outcome.signal, now, lease.job_seq)
+        )
+
+    def pass_on(self, connection: sqlite3.Connection, ended: Sequence[int], now: int) -> bool:
+        """Jobs have ended for good: pass it on; True when others have something to do now."""
+        cancelled, freed = dependencies.spread(connection, ended, now=now)
+        hooked = bool(self._settings.values()["on_finish"])
+        if hooked:
+            connection.executemany(
+                "INSERT INTO ended VALUES (?) ON CONFLICT DO NOTHING",
+                [(seq,) for seq in (*ended, *cancelled)],
+            )
+        return freed or hooked
+
+    def lease(self, connection: sqlite3.Connection, seq: int, attempt_id: int) -> Lease:
+        """The lease of an attempt that is running, or whose processes are being ended."""
+        row = connection.execute(_LEASE, (seq,)).fetchone()
+        job_id, number, queue, command, argv, cwd, env, environment, timeout, grace, *more = row
+        retries, slot, slot_name, slot_values = more
+        slot_env = {} if slot_name is None else _slot_env(slot_name, slot_values, slot)
+        values = self._settings.values()
+        return Lease(
+            attempt_id=attempt_id,
+            job_id=job_id,
+            job_seq=seq,
+            number=number,
+            queue=queue,
+            command=command,
+            argv=None if argv is None else tuple(json.loads(argv)),
+            cwd=cwd,
+            env={
+                **self._environment(connection, environment),
+                **(json.loads(env) if env else {}),
+                **slot_env,
+            },
+            timeout=timeout,
+            stop_grace=float(values["stop_grace"]) if grace is None else grace,
+            shell=tuple(shlex.split(str(values["shell"]))),
+            max_retries=retries,
+            output_limit=int(values["output_limit"]),
+            slot=slot or 0,
+        )
+
+    def leases(self, connection: sqlite3.Connection, worker: str, *, held: bool) -> list[Lease]:
+        """What ``worker`` runs; ``held``: what has ended, but whose processes have yet to be."""
+        rows = connection.execute(_HELD if held else _LEASED, (worker,)).fetchall()
+        return [self.lease(connection, seq, attempt) for seq, attempt in rows]
+
+    def next_due(self, connection: sqlite3.Connection) -> int | None:
+        """When the next waiting job becomes due (UTC milliseconds)."""
+        row = connection.execute(_NEXT_DUE).fetchone()
+        return None if row is None else int(row[0])
+
+    def _is_full(self, connection: sqlite3.Connection) -> bool:
+        """Whether as many jobs run as setting ``max_running`` allows."""
+        most = int(self._settings.values()["max_running"])
+        return bool(most) and connection.execute(_RUNNING).fetchone()[0] >= most
+
+    def _free_slot(self, connection: sqlite3.Connection, seq: int) -> int:
+        """The lowest number that no running job of the same queue has."""
+        taken = {slot for (slot,) in connection.execute(_TAKEN_SLOTS, (seq,))}
+        return next(slot for slot in range(len(taken) + 1) if slot not in taken)
+
+    def _environment(
+        self, connection: sqlite3.Connection, environment: int | None
+    ) -> Mapping[str, str]:
+        if environment is None:
+            return {}
+        if environment not in self._environments:
+            row = connection.execute(
+                "SELECT data FROM environment WHERE id = ?", (environment,)
+            ).fetchone()
+            self._environments = {environment: json.loads(row[0])}
+        return self._environments[environment]
+
+    def _leased(self, connection: sqlite3.Connection, lease: Lease) -> dict[str, Any]:
+        columns = "attempts, max_retries, cancel_requested, backoff_base, worker"
+        row = connection.execute(
+            f"SELECT {columns} FROM job WHERE seq = ? AND lease = ?",
+            (lease.job_seq, lease.attempt_id),
+        ).fetchone()
+        if row is None:
+            raise LeaseLost(f"attempt {lease.number} of job {lease.job_id} was ended elsewhere")
+        return dict(zip(columns.split(", "), row, strict=True))
+
+    def _is_limited(self, connection: sqlite3.Connection, queue: str) -> bool:
+        """Whether the end of a job in ``queue`` lets another one start that was ready before."""
+        if self._settings.values()["max_running"]:
+            return True
+        row = connection.execute(
+            "SELECT 1 FROM queue WHERE name = ?"
+            " AND (max_running IS NOT NULL OR slot_values IS NOT NULL)",
+            (queue,),
+        ).fetchone()
+        return row is not None
+
+    def _after(
+        self, job: Mapping[str, Any], ended: AttemptState, now: int
+    ) -> tuple[JobState, int | None]:
+        """The state that follows an attempt, and when the next one is due."""
+        if ended is AttemptState.CANCELLED:
+            return JobState.CANCELLED, None
+        if ended is AttemptState.COMPLETED:
+            return JobState.COMPLETED, None
+        if exhausted(job["attempts"], job["max_retries"]):
+            return JobState.DEAD, None
+        values = self._settings.values()
+        base = float(values["backoff_base"] if job["backoff_base"] is None else job["backoff_base"])
+        wait = backoff_seconds(base, job["attempts"], float(values["backoff_max"]))
+        return JobState.FAILED, now + int(wait * 1000)
+
+    def _tally(
+        self, connection: sqlite3.Connection, worker: str, queue: str, *, completed: bool, now: int
+    ) -> None:
+        done, failed = int(completed), int(not completed)
+        connection.execute(
+            "INSERT INTO throughput VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE"
+            " SET completed = completed + excluded.completed, failed = failed + excluded.failed",
+            (now // reads.BUCKET_MS, queue, done, failed),
+        )
+        connection.execute(
+            "UPDATE worker SET done = done + ?, failed = failed + ? WHERE seq = ?",
+            (done, failed, reads.worker_seq(worker)),
+        )
+
+
+def _ended(lease: Lease, outcome: Outcome, now: int, state: AttemptState) -> tuple[Any, ...]:
+    return (
+        state.value,
+        now,
+        outcome.exit_code,
+        outcome.signal,
+        outcome.error,
+        outcome.cpu_seconds,
+        outcome.max_rss_bytes,
+        outcome.stdout.size,
+        outcome.stderr.size,
+        outcome.stdout.data,
+        outcome.stderr.data,
+        lease.attempt_id,
+    )
+
+
+def _slot_env(name: str, values: str, slot: int | None) -> dict[str, str]:
+    """The slot's value; none when the values were made fewer under running jobs."""
+    given = json.loads(values)
+    return {name: given[slot]} if slot is not None and slot < len(given) else {}
+
+
+def _best_job(queues: int) -> str:
+    """The best ready job: of each open queue its first by index, of those the best.
+
+    ``queues`` is how many are named by parameters; 0 means any.
+    """
+    chosen = f"AND queue.name IN ({', '.join('?' * queues)})" if queues else ""
+    return f"""
+        SELECT best.seq FROM queue CROSS JOIN job AS best
+        WHERE queue.paused = 0 {chosen}
+        AND (queue.max_running IS NULL AND queue.slot_values IS NULL
+            OR min(coalesce(queue.max_running, 1000000),
+                   coalesce(json_array_length(queue.slot_values), 1000000)) > (
+                SELECT count(*) FROM job AS other INDEXED BY job_running
+                WHERE other.queue = queue.name AND other.lease IS NOT NULL))
+        AND best.seq = (
+            SELECT seq FROM job INDEXED BY job_ready
+            WHERE ready = 1 AND job.queue = queue.name ORDER BY priority DESC, seq LIMIT 1)
+        ORDER BY best.priority DESC, best.seq LIMIT 1
+    """
+
+
+def _claim_best(queues: int) -> str:
+    return f"""
+        INSERT INTO attempt (job, number, state, worker, started_at)
+        SELECT seq, number + 1, 'running', ?, ? FROM job WHERE seq = ({_best_job(queues)})
+        RETURNING id, job
+    """
+
+
+_WAITING = "ready = 0 AND held_by IS NULL AND state IN ('pending', 'failed')"
+_NEXT_DUE = f"SELECT run_at FROM job INDEXED BY job_due WHERE {_WAITING} ORDER BY run_at LIMIT 1"
+_PROMOTE = f"""
+    UPDATE job SET ready = 1 WHERE seq IN (
+        SELECT seq FROM job INDEXED BY job_due WHERE {_WAITING} AND run_at <= ?
+        ORDER BY run_at LIMIT ?)
+"""
+_RUNNING = "SELECT count(*) FROM job INDEXED BY job_running WHERE lease IS NOT NULL"
+_TAKEN_SLOTS = """
+    SELECT other.slot FROM job AS other INDEXED BY job_running
+    WHERE other.lease IS NOT NULL AND other.queue = (SELECT queue FROM job WHERE seq = ?)
+"""
+_TAKE = """
+    UPDATE job SET state = 'processing', ready = 0, lease = ?, slot = ?, attempts = attempts + 1,
+        number = number + 1, worker = ?, started_at = ?, finished_at = NULL, exit_code = NULL,
+        signal = NULL, updated_at = ?
+    WHERE seq = ?
+"""
+_LEASE = """
+    SELECT id, number, queue, command, argv, cwd, env, environment, timeout, stop_grace,
+        max_retries, slot, slot_name, slot_values
+    FROM job LEFT JOIN queue ON queue.name = job.queue WHERE seq = ?
+"""
+_END_ATTEMPT = """
+    UPDATE attempt SET state = ?, finished_at = ?, exit_code = ?, signal = ?, error = ?,
+        cpu_seconds = ?, max_rss_bytes = ?, stdout_bytes = ?, stderr_bytes = ?, stdout = ?,
+        stderr = ?
+    WHERE id = ?
+"""
+_RELEASE = """
+    UPDATE job SET state = 'pending', ready = 1, lease = NULL, run_at = min(run_at, ?),
+        attempts = attempts - 1, finished_at = ?, exit_code = ?, signal = ?, updated_at = ?
+    WHERE seq = ?
+"""
+_LEASED = """
+    SELECT seq, lease FROM job INDEXED BY job_running WHERE lease IS NOT NULL AND worker = ?
+"""
+_HELD = """
+    SELECT seq, held_by FROM job INDEXED BY job_held WHERE held_by IS NOT NULL AND worker = ?
+"""
+_END_JOB = """
+    UPDATE job SET state = ?, run_at = coalesce(?, run_at), lease = NULL, cancel_requested = 0,
+        held_by = ?, finished_at = ?, updated_at = ?, exit_code = ?, signal = ?, last_error = ?
+    WHERE seq = ?
+"""
