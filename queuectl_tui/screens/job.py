@@ -2,76 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import VerticalScroll
-from textual.widgets import ContentSwitcher, Static
+from textual.containers import Vertical, VerticalScroll
+from textual.widgets import ContentSwitcher
 
+from queuectl_tui.saved_output import MOST_COPIED, copied_output
 from queuectl_tui.screens.job_actions import JobActions
+from queuectl_tui.screens.job_picture import JobPicture, LogChoice, nothing_written, read_job
 from queuectl_tui.screens.live import LiveScreen
-from queuectl_tui.screens.session import Session
-from queuectl_tui.screens.talk import say, voice_of
+from queuectl_tui.screens.save_output import SaveOutput
+from queuectl_tui.screens.session import Lane, Session
+from queuectl_tui.screens.talk import complain, say, voice_of
+from queuectl_tui.text import size
 from queuectl_tui.widgets.attempt_table import AttemptTable
 from queuectl_tui.widgets.banner import Banner
-from queuectl_tui.widgets.job_fields import field_lines
+from queuectl_tui.widgets.job_fields import JobFields
 from queuectl_tui.widgets.job_title import JobTitle
 from queuectl_tui.widgets.key_hints import KeyHints
-from queuectl_tui.widgets.log_title import LogTitle
+from queuectl_tui.widgets.log_pane import Chore, LogPane
 from queuectl_tui.widgets.log_view import LogView
-from queuectl_tui.widgets.output_lines import LogPage, LogReader, LogRequest
+from queuectl_tui.widgets.output_lines import LogPage
 from queuectl_tui.widgets.store_header import Health
-from store import Attempt, Job, JobState, Stream
+from store import JobState, QueueError, Stream
 
 if TYPE_CHECKING:
     from store.queue import Queue
 
-_LIVE_INTERVAL = 0.3
+_LIVE_INTERVAL = 0.2
+_SLICE = 0.02
 _TABS = ("output", "attempts", "info")
-
-
-@dataclass(frozen=True, slots=True)
-class JobPicture:
-    """``written`` is how many bytes each stream of the chosen attempt has."""
-
-    at: int
-    job: Job
-    attempts: tuple[Attempt, ...]
-    log: OpenLog | None
-    page: LogPage
-    written: dict[Stream, int]
-
-
-@dataclass(frozen=True, slots=True)
-class LogChoice:
-    """Which output is looked at. ``number`` None is the last attempt, ``stream`` None any."""
-
-    number: int | None = None
-    stream: Stream | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class OpenLog:
-    """An output opened; ``reader`` remembers where its lines begin."""
-
-    number: int
-    stream: Stream
-    reader: LogReader
 
 
 class JobScreen(LiveScreen[JobPicture]):
     """Esc leads back to where one was."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "leave", "back", id="job.back", tooltip="Back to the list"),
+        Binding("escape", "back", "back", id="job.back", tooltip="End a search; back to the list"),
         Binding("1,o", "tab('output')", "output", id="job.output", tooltip="What it wrote"),
         Binding("2", "tab('attempts')", "attempts", id="job.attempts", tooltip="Every run of it"),
         Binding("3,i", "tab('info')", "info", id="job.info", tooltip="Every field of it"),
-        Binding("t", "other_stream", "stdout/stderr", id="job.stream", tooltip="The other stream"),
+        Binding("t", "other_stream", "stdout/stderr", id="job.stream",
+                tooltip="The other stream, or both"),
         Binding(
             "left_square_bracket", "attempt(-1)", "older", key_display="[", id="job.older",
             tooltip="Output of the attempt before",
@@ -88,8 +66,9 @@ class JobScreen(LiveScreen[JobPicture]):
     ]  # fmt: skip
 
     HINTS = (
-        "job.back", "job.attempts", "job.info", "job.output", "log.bottom", "job.stream",
-        "job.retry", "job.cancel", "app.help", "job.older", "job.newer", "job.copy_id",
+        "job.back", "log.bottom", "log.search", "log.next", "log.search_clear", "table.open",
+        "job.stream", "log.wrap", "job.retry", "job.cancel", "app.help", "log.save",
+        "job.older", "job.newer", "log.copy", "job.copy_id",
     )  # fmt: skip
 
     def __init__(self, session: Session, job_id: str) -> None:
@@ -103,19 +82,29 @@ class JobScreen(LiveScreen[JobPicture]):
         yield JobTitle()
         yield Banner()
         with ContentSwitcher(initial="output", id="job-tabs"):
-            yield LogView()
+            with Vertical(id="output"):
+                for stream in Stream:
+                    yield LogPane(stream, self._advance)
             yield AttemptTable()
             with VerticalScroll(id="info"):
-                yield Static(id="job-fields")
-        yield LogTitle()
+                yield JobFields()
         yield KeyHints(self.HINTS)
 
     def on_mount(self) -> None:
-        self.log_view.focus()
+        self._show_streams((Stream.STDOUT,))
+
+    async def _advance(self, chore: Chore) -> bool:
+        return await self.session.call(Lane.DETAILS, lambda _: chore.advance(_SLICE))
+
+    def pane(self, stream: Stream) -> LogPane:
+        return self.query_one(f"#{stream.value}", LogPane)
 
     @property
-    def log_view(self) -> LogView:
-        return self.query_one("#output", LogView)
+    def current_pane(self) -> LogPane:
+        """The one that has the focus, or the only one in sight."""
+        panes = [self.pane(stream) for stream in Stream]
+        shown = [pane for pane in panes if pane.display]
+        return next((pane for pane in shown if pane.has_focus_within), shown[0])
 
     # -- live
 
@@ -126,31 +115,38 @@ class JobScreen(LiveScreen[JobPicture]):
 
     @property
     def restless(self) -> bool:
-        picture = self._picture
-        return picture is not None and (
-            picture.job.state is JobState.PROCESSING or not picture.page.complete
-        )
+        return self._picture is not None and self._picture.job.state is JobState.PROCESSING
 
     def reading(self) -> Callable[[Queue], JobPicture]:
-        job_id, choice, request = self.job_id, self._choice, self.log_view.request()
-        open_log = self._picture.log if self._picture else None
-        return lambda queue: _read_job(queue, job_id, choice, request, open_log)
+        requests = {stream: self.pane(stream).view.request() for stream in Stream}
+        return partial(
+            read_job,
+            job_id=self.job_id,
+            choice=self._choice,
+            requests=requests,
+            last=self._picture,
+        )
 
     def show(self, picture: JobPicture) -> None:
-        last, self._picture = self._picture, picture
-        if _which(last) != _which(picture):
-            self.log_view.restart()
+        self._picture = picture
+        if self._choice.number not in (None, picture.number):
+            self._choice = LogChoice()
         self.query_one(JobTitle).show_job(picture.job, picture.at, self._tab)
-        log = self.log_view
-        log.empty_text = _nothing_written(picture)
-        log.show_page(picture.page)
+        self._show_streams(picture.streams)
+        for stream in picture.streams:
+            page = picture.pages.get(stream, LogPage())
+            self.pane(stream).show_log(
+                picture.logs.get(stream), page, picture.written, nothing_written(picture)
+            )
         self.query_one(AttemptTable).show_rows(picture.attempts, now=picture.at)
-        if last is None or last.job != picture.job:
-            lines = field_lines(picture.job, picture.at)
-            self.query_one("#job-fields", Static).update(lines)
-        self._show_log_title()
-        if not picture.page.complete:
-            self.ask()
+        self.query_one(JobFields).show_job(picture.job, picture.dependencies, picture.at)
+
+    def _show_streams(self, streams: Sequence[Stream]) -> None:
+        """Shows these, and keeps the focus on one of them."""
+        for stream in Stream:
+            self.pane(stream).display = stream in streams
+        if self._tab == "output" and not self.current_pane.has_focus_within:
+            self.current_pane.view.focus()
 
     def tick(self, now: int) -> None:
         if self._picture is not None:
@@ -165,24 +161,6 @@ class JobScreen(LiveScreen[JobPicture]):
     def _lines_wanted(self) -> None:
         self.ask()
 
-    @on(LogView.PlaceChanged)
-    def _place_changed(self) -> None:
-        self._show_log_title()
-
-    def _show_log_title(self) -> None:
-        picture = self._picture
-        title = self.query_one(LogTitle)
-        title.display = self._tab == "output"
-        if picture is not None:
-            title.show_log(
-                number=picture.log.number if picture.log else None,
-                stream=picture.log.stream if picture.log else Stream.STDOUT,
-                written=picture.written,
-                page=picture.page,
-                following=self.log_view.following,
-                new_lines=self.log_view.new_lines,
-            )
-
     # -- actions
 
     @property
@@ -191,25 +169,30 @@ class JobScreen(LiveScreen[JobPicture]):
 
     def action_tab(self, name: str) -> None:
         self.query_one("#job-tabs", ContentSwitcher).current = name
-        self.query_one(f"#{name}").focus()
-        self._show_log_title()
+        target = self.current_pane.view if name == "output" else self.query_one(f"#{name}")
+        target.focus()
         if self._picture is not None:
             self.query_one(JobTitle).show_job(
                 self._picture.job, self.session.queue.now(), self._tab
             )
 
+    def action_back(self) -> None:
+        if self._tab == "output" and self.current_pane.searching:
+            self.current_pane.end_search()
+        else:
+            self.action_leave()
+
     def action_other_stream(self) -> None:
-        log = self._picture.log if self._picture else None
-        if log is not None:
-            other = Stream.STDERR if log.stream is Stream.STDOUT else Stream.STDOUT
-            self._choose(LogChoice(log.number, other))
+        picture = self._picture
+        if picture is not None and picture.number is not None:
+            self._choose(LogChoice(picture.number, _AFTER[picture.streams]))
 
     def action_attempt(self, step: int) -> None:
         picture = self._picture
-        if picture is None or picture.log is None:
+        if picture is None or picture.number is None:
             return
         numbers = [attempt.number for attempt in picture.attempts]
-        at = numbers.index(picture.log.number) + step
+        at = numbers.index(picture.number) + step
         if 0 <= at < len(numbers):
             self._choose(LogChoice(numbers[at]))
 
@@ -242,42 +225,51 @@ class JobScreen(LiveScreen[JobPicture]):
             self.app.copy_to_clipboard(self._picture.job.line)
             say(self, f"Copied the command of {self.job_id}")
 
+    # -- what it wrote, elsewhere
 
-def _read_job(
-    queue: Queue, job_id: str, choice: LogChoice, request: LogRequest, known: OpenLog | None
-) -> JobPicture:
-    job, attempts = queue.job(job_id), tuple(queue.history(job_id))
-    numbers = [attempt.number for attempt in attempts]
-    if not numbers:
-        return JobPicture(queue.now(), job, attempts, None, LogPage(), {})
-    number = choice.number if choice.number in numbers else numbers[-1]
-    written = {stream: queue.output(job_id, number, stream).size() for stream in Stream}
-    stream = choice.stream or _first_written(written, known, number)
-    if known is None or (known.number, known.stream) != (number, stream):
-        known = OpenLog(number, stream, LogReader(queue.output(job_id, number, stream)))
-        request = LogRequest(None, request.count)
-    page = known.reader.read(request)
-    return JobPicture(queue.now(), job, attempts, known, page, written)
+    @on(LogView.CopyWanted)
+    def _copy_wanted(self, event: LogView.CopyWanted) -> None:
+        if event.everything:
+            self._copy_all(self.current_pane.stream)
+            return
+        lines = event.view.lines_in_sight
+        self.app.copy_to_clipboard("".join(f"{line.text}\n" for line in lines))
+        say(self, f"Copied {len(lines)} line{'s' * (len(lines) != 1)}")
+
+    @work
+    async def _copy_all(self, stream: Stream) -> None:
+        number = self._picture.number if self._picture else None
+        if number is None:
+            return
+        try:
+            text = await self.session.call(
+                Lane.DETAILS,
+                lambda queue: copied_output(queue.output(self.job_id, number, stream)),
+            )
+        except (QueueError, OSError) as error:
+            complain(self, str(error))
+            return
+        if text is None:
+            complain(self, f"More than {size(MOST_COPIED)} is too much to copy; S saves it")
+        else:
+            self.app.copy_to_clipboard(text)
+            say(self, f"Copied all of {stream.value}")
+
+    @on(LogView.SaveWanted)
+    def _save_wanted(self) -> None:
+        number = self._picture.number if self._picture else None
+        if number is not None:
+            form = SaveOutput(self.session, self.job_id, number, self.current_pane.stream)
+            self.app.push_screen(form, self._saved)
+
+    def _saved(self, path: Path | None) -> None:
+        if path is not None:
+            say(self, f"Saved {path}")
 
 
-def _first_written(written: dict[Stream, int], known: OpenLog | None, number: int) -> Stream:
-    """The stream to show where none was chosen: what is shown already, if it has anything; else
-    stdout, or stderr if only that has."""
-    if known is not None and known.number == number and written[known.stream]:
-        return known.stream
-    only_stderr = written[Stream.STDERR] and not written[Stream.STDOUT]
-    return Stream.STDERR if only_stderr else Stream.STDOUT
-
-
-def _which(picture: JobPicture | None) -> tuple[int, Stream] | None:
-    if picture is None or picture.log is None:
-        return None
-    return picture.log.number, picture.log.stream
-
-
-def _nothing_written(picture: JobPicture) -> str:
-    if not picture.attempts:
-        return "It has not run yet; what it writes will appear here."
-    if picture.job.state is JobState.PROCESSING:
-        return "It has written nothing yet."
-    return "It wrote nothing."
+_AFTER = {
+    (Stream.STDOUT,): (Stream.STDERR,),
+    (Stream.STDERR,): tuple(Stream),
+    tuple(Stream): (Stream.STDOUT,),
+}
+"""What ``t`` shows next."""

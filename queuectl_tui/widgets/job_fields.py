@@ -2,34 +2,66 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from textual.content import Content
+from textual.widgets import Static
 
-from queuectl_tui.text import duration, escape, escape_lines, local_time, signal_name
-from store import Job
+from queuectl_tui.text import GLYPHS, duration, escape, escape_lines, local_time, signal_name
+from queuectl_tui.widgets.log_rows import wrapped
+from store import Job, JobState
 
-_WIDTH = 14
+_NAMES = 16
+_NARROWEST = 20
 _MASK = "***"
+_MOST_LINES = 2000
+
+Dependencies = Mapping[str, JobState | None]
 
 
-def field_lines(job: Job, now: int) -> Content:
-    """One field a line, its name before it; fields that don't apply are left out."""
-    lines: list[Content] = []
-    for name, value in _fields(job, now):
-        first, *rest = value.split("\n")
-        lines.append(Content.assemble((f"{name:<{_WIDTH}}", "dim"), first))
-        lines += [Content(" " * _WIDTH + line) for line in rest]
-    return Content("\n").join(lines)
+class JobFields(Static):
+    """One field a line, its name before it; what is too long goes on below its beginning."""
+
+    def __init__(self) -> None:
+        super().__init__(id="job-fields")
+        self._fields: tuple[tuple[str, str], ...] = ()
+
+    def show_job(self, job: Job, dependencies: Dependencies, now: int) -> None:
+        fields = tuple(_fields(job, dependencies, now))
+        if fields != self._fields:
+            self._fields = fields
+            self._compose_text()
+
+    def on_resize(self) -> None:
+        self._compose_text()
+
+    def _compose_text(self) -> None:
+        room = max(_NARROWEST, self.size.width - _NAMES)
+        lines: list[Content] = []
+        for name, value in self._fields:
+            first, *rest = _wrapped(value, room)
+            lines.append(Content.assemble((f"{name:<{_NAMES}}", "dim"), first))
+            lines += [Content(" " * _NAMES + line) for line in rest]
+        self.update(Content("\n").join(lines))
 
 
-def _fields(job: Job, now: int) -> Iterator[tuple[str, str]]:
-    for name, value in _all_fields(job, now):
+def _wrapped(value: str, room: int) -> list[str]:
+    lines: list[str] = []
+    for line in value.split("\n"):
+        text = line.expandtabs(8)
+        lines += [text[row.start : row.stop] for row in wrapped(0, text, room)]
+        if len(lines) > _MOST_LINES:
+            return [*lines[:_MOST_LINES], "…"]
+    return lines
+
+
+def _fields(job: Job, dependencies: Dependencies, now: int) -> Iterator[tuple[str, str]]:
+    for name, value in _all_fields(job, dependencies, now):
         if value:
             yield name, value
 
 
-def _all_fields(job: Job, now: int) -> Iterable[tuple[str, str]]:
+def _all_fields(job: Job, dependencies: Dependencies, now: int) -> Iterable[tuple[str, str]]:
     def moment(ms: int | None) -> str:
         return "" if ms is None else local_time(ms, now)
 
@@ -37,7 +69,7 @@ def _all_fields(job: Job, now: int) -> Iterable[tuple[str, str]]:
         ("id", escape(job.id)),
         ("label", escape(job.label or "")),
         ("command", escape_lines(job.command or "")),
-        ("argv", "\n".join(escape(word) for word in job.argv or ())),
+        ("argv", "\n".join(escape(word) or "''" for word in job.argv or ())),
         ("state", job.state.label + (" (cancel requested)" if job.cancel_requested else "")),
         ("queue", escape(job.queue)),
         ("priority", str(job.priority)),
@@ -57,6 +89,13 @@ def _all_fields(job: Job, now: int) -> Iterable[tuple[str, str]]:
         ("backoff base", "" if job.backoff_base is None else f"{job.backoff_base:g}"),
         ("folder", escape(job.cwd)),
         ("env", "\n".join(f"{escape(name)}={_MASK}" for name in sorted(job.env))),
-        ("depends on", "\n".join(map(escape, job.depends_on))),
+        ("depends on", "\n".join(_dependency(name, dependencies) for name in job.depends_on)),
         ("unique key", escape(job.unique_key or "")),
     )
+
+
+def _dependency(name: str, states: Dependencies) -> str:
+    if name not in states:
+        return escape(name)
+    state = states[name]
+    return f"{escape(name)}  {f'{GLYPHS[state]} {state.label}' if state else 'gone'}"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from queuectl_tui.text import size
+from queuectl_tui.widgets.log_view import LogView
 from queuectl_tui.widgets.one_line import OneLine, Part, Piece, fit
-from queuectl_tui.widgets.output_lines import LogPage
 from store import Stream
 
 
@@ -16,26 +16,36 @@ class LogTitle(OneLine):
     def show_log(
         self,
         *,
-        number: int | None,
+        number: int,
         stream: Stream,
         written: Mapping[Stream, int],
-        page: LogPage,
-        following: bool,
-        new_lines: int,
+        lines: int,
+        indexed: int,
+        view: LogView,
     ) -> None:
-        if number is None:
-            self.show([])
-            return
+        """``lines`` is how many there are in the first ``indexed`` bytes."""
         parts = [Part(5, (Piece(f"attempt {number}"),))]
         for each in Stream:
             text = f"{each.value} {size(written.get(each, 0))}"
             parts.append(Part(6, (Piece(text, "bold" if each is stream else "dim"),)))
-        parts.append(Part(4, (Piece(f"{page.total:,} line{'s' * (page.total != 1)}"),)))
-        if not page.complete:
-            percent = 100 * page.indexed // page.size
-            parts.append(Part(7, (Piece(f"reading {percent}%", "$warning"),)))
-        if following:
+        parts.append(Part(4, (_counted(view, lines, indexed),)))
+        if view.wrap:
+            parts.append(Part(2, (Piece("wrapped", "dim"),)))
+        if view.following:
             parts.append(Part(7, (Piece("following", "$success"),)))
-        elif new_lines > 0:
-            parts.append(Part(8, (Piece(f"{new_lines:,} new lines – G", "bold $accent"),)))
+        elif view.new_lines > 0:
+            new = f"{view.new_lines:,} new line{'s' * (view.new_lines != 1)} – G"
+            parts.append(Part(8, (Piece(new, "bold $accent"),)))
         self.show(fit(parts, self.size.width - 2, gap=" · "))
+
+
+def _counted(view: LogView, lines: int, indexed: int) -> Piece:
+    page, top = view.page, view.top_line
+    if indexed < page.size:
+        return Piece(f"counting lines {100 * indexed // page.size}%", "$warning")
+    total = f"{lines:,} line{'s' * (lines != 1)}"
+    if view.following or top is None:
+        return Piece(total)
+    percent = 100 * top.start // max(1, page.size)
+    at = f"{percent}%" if view.top_number is None else f"line {view.top_number:,}"
+    return Piece(f"{at} of {total}")

@@ -1,135 +1,168 @@
 """What a job wrote, as lines: the file is read in pieces, wherever it is looked at.
 
-Nothing here knows about screens; it runs in a thread and reads through ``read`` and ``size`` of
-an ``OutputView``.
+Nothing here knows about screens; it runs in a thread and reads through an ``OutputView``.
 """
 
 from __future__ import annotations
 
-from array import array
-from bisect import bisect_left
 from dataclasses import dataclass
-from typing import Protocol
 
-from queuectl_tui.text import escape
+from queuectl_tui.text import escape, size
+from queuectl_tui.widgets.line_breaks import PART, Extent, Output, line_start, next_line_start
+from queuectl_tui.widgets.line_index import LineIndex, NewLines
 
-_BLOCK = 64 * 1024
-_LONGEST = 8 * 1024
+_LONGEST = 2 * PART + 4
 _TAIL = 64 * 1024
-_BUDGET = 32 * 1024 * 1024
-
-
-class Bytes(Protocol):
-    """The part of ``OutputView`` that is needed here."""
-
-    def size(self) -> int: ...
-
-    def read(self, offset: int, length: int) -> bytes: ...
+_ENOUGH = 256 * 1024
+"""Bytes of lines beside those in sight that a page holds at most."""
 
 
 @dataclass(frozen=True, slots=True)
 class LogRequest:
-    """``count`` lines from ``first`` on; the last ones if ``first`` is None."""
+    """``before`` lines above offset ``anchor``, ``after`` from it on; None is the end.
 
-    first: int | None
-    count: int
+    ``needed`` of each are read however long they are. ``seen`` is the size at which the reader
+    looked away from the end: what came since is counted.
+    """
+
+    anchor: int | None
+    before: int
+    after: int
+    needed: int = 1
+    seen: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LogLine:
+    """The bytes from ``start`` to ``end`` as text that can't act on a terminal.
+
+    ``ended`` by a newline, not cut, and not ``dropped``: those it stands for are gone.
+    """
+
+    start: int
+    end: int
+    text: str
+    ended: bool = False
+    dropped: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class LogPage:
-    """``lines`` are those from ``first`` on of ``total``, ``indexed`` the bytes that are known."""
+    """Neighbouring ``lines`` of an output of ``size`` bytes.
 
-    first: int = 0
-    lines: tuple[str, ...] = ()
-    total: int = 0
+    ``number`` is that of the first line, counted from 0, where it is known; ``total`` how many
+    lines there are in the first ``indexed`` bytes; ``new_lines`` how many came since ``seen``.
+    """
+
+    lines: tuple[LogLine, ...] = ()
     size: int = 0
+    total: int = 0
     indexed: int = 0
+    number: int | None = None
+    new_lines: int = 0
 
     @property
     def complete(self) -> bool:
-        return self.indexed >= self.size
+        return self.indexed == self.size
+
+    @property
+    def at_start(self) -> bool:
+        return not self.lines or self.lines[0].start == 0
+
+    @property
+    def at_end(self) -> bool:
+        return not self.lines or self.lines[-1].end >= self.size
+
+    def holds(self, offset: int) -> bool:
+        return bool(self.lines) and self.lines[0].start <= offset < self.lines[-1].end
 
 
 class LogReader:
-    """Random access to the lines of an output that may grow, or shrink, while it is read.
+    """Reads pages of an output that may grow, or shrink, meanwhile."""
 
-    It remembers one number for every 64 KiB: how many lines end before that block.
-    """
-
-    def __init__(self, source: Bytes) -> None:
+    def __init__(self, source: Output, index: LineIndex) -> None:
         self._source = source
-        self._forget()
+        self._index = index
+        self._new_lines = NewLines(source)
 
     def read(self, request: LogRequest) -> LogPage:
-        """Looks at up to 32 MiB that are new, then reads the lines that were asked for."""
-        size = self._source.size()
-        if size < self._indexed:
-            self._forget()
-        self._index(min(size, self._indexed + _BUDGET))
-        total = self._newlines + (not self._ends_a_line)
-        last = max(0, total - request.count)
-        first = last if request.first is None else min(request.first, last)
-        lines = tuple(clean_line(line) for line in self._lines(first, min(request.count, total)))
-        return LogPage(first, lines, total, size, self._indexed)
-
-    def _forget(self) -> None:
-        self._newlines_before = array("Q")
-        self._indexed = 0
-        self._newlines = 0
-        self._ends_a_line = True
-
-    def _index(self, end: int) -> None:
-        while self._indexed < end:
-            if self._indexed % _BLOCK == 0:
-                self._newlines_before.append(self._newlines)
-            length = min(end - self._indexed, _BLOCK - self._indexed % _BLOCK)
-            data = self._source.read(self._indexed, length)
-            if not data:
-                return
-            self._indexed += len(data)
-            self._newlines += data.count(b"\n")
-            self._ends_a_line = data.endswith(b"\n")
-
-    def _lines(self, first: int, count: int) -> list[bytes]:
-        lines: list[bytes] = []
-        offset = self._start_of(first)
-        pending = b""
-        while len(lines) < count and offset < self._indexed:
-            data = self._source.read(offset, min(_BLOCK, self._indexed - offset))
-            if not data:
-                break
-            offset += len(data)
-            *whole, pending = (pending + data).split(b"\n")
-            lines += map(_shorten, whole)
-            pending = _shorten(pending)
-        if pending and len(lines) < count:
-            lines.append(pending)
-        return lines[:count]
-
-    def _start_of(self, line: int) -> int:
-        """The offset at which ``line`` begins: after newline number ``line``."""
-        if line == 0:
-            return 0
-        block = bisect_left(self._newlines_before, line) - 1
-        data = self._source.read(block * _BLOCK, _BLOCK)
-        at = -1
-        for _ in range(line - self._newlines_before[block]):
-            at = data.find(b"\n", at + 1)
-            if at < 0:
-                return block * _BLOCK + len(data)
-        return block * _BLOCK + at + 1
+        extent = Extent(self._source)
+        lines = _lines_around(extent, request)
+        return LogPage(
+            lines=tuple(lines),
+            size=extent.size,
+            total=self._index.total,
+            indexed=self._index.indexed,
+            number=self._index.number(lines[0].start) if lines else None,
+            new_lines=self._new_lines.since(request.seen, extent.size),
+        )
 
 
-def tail(source: Bytes, count: int) -> tuple[str, ...]:
+def _lines_around(extent: Extent, request: LogRequest) -> list[LogLine]:
+    if not extent.size:
+        return []
+    anchor, after = request.anchor, request.after
+    if anchor is None or anchor >= extent.size:
+        anchor, after = extent.size, 0
+    elif anchor:
+        anchor = line_start(extent, anchor)
+    above = _above(extent, anchor, request)
+    below = _below(extent, anchor, after, request.needed)
+    return above + below
+
+
+def _above(extent: Extent, start: int, request: LogRequest) -> list[LogLine]:
+    lines: list[LogLine] = []
+    weight = 0
+    while start > 0 and len(lines) < request.before:
+        if weight > _ENOUGH and len(lines) >= request.needed:
+            break
+        begin = line_start(extent, start - 1)
+        lines.append(read_line(extent, begin, start))
+        weight += len(lines[-1].text)
+        start = begin
+    return lines[::-1]
+
+
+def _below(extent: Extent, start: int, count: int, needed: int) -> list[LogLine]:
+    lines: list[LogLine] = []
+    weight = 0
+    while start < extent.size and len(lines) < count:
+        if weight > _ENOUGH and len(lines) >= needed:
+            break
+        end = next_line_start(extent, start)
+        lines.append(read_line(extent, start, end))
+        weight += len(lines[-1].text)
+        start = end
+    return lines
+
+
+def read_line(extent: Extent, start: int, end: int) -> LogLine:
+    """The line from ``start`` to ``end``; one that stands for all that was dropped."""
+    if extent.in_gap(start):
+        return LogLine(start, end, dropped_line(end - start), dropped=True)
+    shown = max(start, end - _LONGEST)
+    data = extent.read(shown, end)
+    line = data.removesuffix(b"\n")
+    text = clean_line(b"\r" + line if shown > start else line)
+    return LogLine(start, end, text, ended=len(line) < len(data))
+
+
+def dropped_line(count: int) -> str:
+    """What stands where output was dropped for its volume."""
+    return f"… {size(count)} dropped (output_limit) …"
+
+
+def tail(source: Output, count: int) -> tuple[str, ...]:
     """The last ``count`` lines, of the last 64 KiB at most."""
-    size = source.size()
-    start = max(0, size - _TAIL)
-    lines = source.read(start, size - start).split(b"\n")
-    if start and len(lines) > 1:
-        del lines[0]
-    if lines[-1] == b"":
-        del lines[-1]
-    return tuple(clean_line(line) for line in lines[max(0, len(lines) - count) :])
+    extent = Extent(source)
+    lines: list[str] = []
+    end = extent.size
+    while end > max(0, extent.size - _TAIL) and len(lines) < count:
+        start = line_start(extent, end - 1)
+        lines.append(read_line(extent, start, end).text)
+        end = start
+    return tuple(lines[::-1])
 
 
 def clean_line(line: bytes) -> str:
@@ -137,16 +170,5 @@ def clean_line(line: bytes) -> str:
 
     Of a line that was written over by carriage returns, as progress bars do, the latest is shown.
     """
-    written = line.removesuffix(b"\r")
-    before, overwritten, latest = written.rpartition(b"\r")
-    text = escape(latest.decode("utf-8", "backslashreplace").expandtabs(8))
-    return rf"…\r{text}" if overwritten and before else text
-
-
-def _shorten(line: bytes) -> bytes:
-    """The beginning of a line too long to be looked at; its end where it is written over."""
-    if len(line) <= _LONGEST:
-        return line
-    if b"\r" in line[-_LONGEST:]:
-        return line[-_LONGEST:]
-    return line[:_LONGEST] + "…".encode()
+    latest = line.rstrip(b"\r").rpartition(b"\r")[2]
+    return escape(latest.decode("utf-8", "backslashreplace").expandtabs(8))

@@ -1,4 +1,4 @@
-"""Columns, viewport, filter terms and log lines: what needs no screen."""
+"""Columns, viewport and filter terms: what needs no screen."""
 
 from __future__ import annotations
 
@@ -9,23 +9,9 @@ from rich.cells import cell_len
 
 from queuectl_tui.widgets.columns import Cell, Column, cut, place
 from queuectl_tui.widgets.filter_terms import parse_terms
-from queuectl_tui.widgets.output_lines import LogReader, LogRequest, clean_line, tail
 from queuectl_tui.widgets.store_header import sparkline
 from queuectl_tui.widgets.viewport import Viewport
 from store import JobState
-
-
-class Text:
-    """An output held in memory."""
-
-    def __init__(self, data: bytes) -> None:
-        self.data = data
-
-    def size(self) -> int:
-        return len(self.data)
-
-    def read(self, offset: int, length: int) -> bytes:
-        return self.data[offset : offset + length]
 
 
 @pytest.mark.parametrize(
@@ -110,51 +96,6 @@ def test_terms_are_read_while_they_are_typed() -> None:
     assert parse_terms("state:nope").problem == "no state begins with 'nope'"
     assert parse_terms("exit:x").problem == "exit: takes a number"
     assert parse_terms("http://x").search == "http://x"
-
-
-def test_a_log_is_read_at_any_line() -> None:
-    lines = [f"line {number} {'x' * (number % 300)}" for number in range(5000)]
-    reader = LogReader(Text("\n".join(lines).encode()))
-    last = reader.read(LogRequest(None, 10))
-    assert (last.total, last.first) == (5000, 4990)
-    assert list(last.lines) == lines[-10:]
-    for first in (0, 1, 437, 438, 2500, 4980):
-        page = reader.read(LogRequest(first, 20))
-        assert list(page.lines) == lines[first : first + 20], first
-
-
-def test_a_log_grows_and_shrinks() -> None:
-    text = Text(b"one\ntw")
-    reader = LogReader(text)
-    assert reader.read(LogRequest(None, 5)).lines == ("one", "tw")
-    text.data += b"o\nthree\n"
-    assert reader.read(LogRequest(None, 5)).lines == ("one", "two", "three")
-    text.data = b"new\n"
-    assert reader.read(LogRequest(None, 5)).lines == ("new",)
-    text.data = b""
-    assert reader.read(LogRequest(None, 5)).total == 0
-
-
-def test_an_endless_line_costs_little() -> None:
-    reader = LogReader(Text(b"a" * 300_000 + b"\nend\n"))
-    page = reader.read(LogRequest(0, 5))
-    assert page.total == 2
-    assert len(page.lines[0]) < 10_000
-    assert page.lines[1] == "end"
-
-
-def test_a_line_shows_what_it_holds_as_text() -> None:
-    assert clean_line(b"\x1b[31mred\x1b[0m\x07") == r"\x1b[31mred\x1b[0m\x07"
-    assert clean_line(b"caf\xe9") == r"caf\xe9"
-    assert clean_line(b"dos\r") == "dos"
-    assert clean_line(b" 10%\r 20%\r 30%") == r"…\r 30%"
-    assert clean_line(b"a\tb") == "a       b"
-
-
-def test_the_tail_is_the_last_lines() -> None:
-    assert tail(Text(b""), 3) == ()
-    assert tail(Text(b"a\nb\nc\nd\n"), 3) == ("b", "c", "d")
-    assert tail(Text(b"x" * 70_000 + b"\nlast"), 3) == ("last",)
 
 
 def test_a_sparkline_is_scaled_to_its_highest() -> None:

@@ -1,0 +1,105 @@
+"""Reading one job for its screen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from queuectl_tui.widgets.log_pane import OpenLog
+from queuectl_tui.widgets.output_lines import LogPage, LogRequest
+from store import Attempt, Job, JobState, NoSuchJob, Stream
+
+if TYPE_CHECKING:
+    from store.output import OutputView
+    from store.queue import Queue
+
+_MOST_DEPENDENCIES = 200
+
+
+@dataclass(frozen=True, slots=True)
+class LogChoice:
+    """Which output is looked at. ``number`` None is the last attempt; no ``streams``, any."""
+
+    number: int | None = None
+    streams: tuple[Stream, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class JobPicture:
+    """``written`` is how many bytes each stream of the chosen attempt has.
+
+    ``dependencies`` are the states of the jobs that it depends on; None for one that is gone.
+    """
+
+    at: int
+    job: Job
+    attempts: tuple[Attempt, ...]
+    dependencies: Mapping[str, JobState | None]
+    number: int | None = None
+    streams: tuple[Stream, ...] = (Stream.STDOUT,)
+    logs: Mapping[Stream, OpenLog] = field(default_factory=dict)
+    pages: Mapping[Stream, LogPage] = field(default_factory=dict)
+    written: Mapping[Stream, int] = field(default_factory=dict)
+
+
+def read_job(
+    queue: Queue,
+    job_id: str,
+    choice: LogChoice,
+    requests: Mapping[Stream, LogRequest],
+    last: JobPicture | None,
+) -> JobPicture:
+    """The picture for ``choice``; logs that ``last`` has open stay so."""
+    job, attempts = queue.job(job_id), tuple(queue.history(job_id))
+    dependencies = _dependencies(queue, job)
+    numbers = [attempt.number for attempt in attempts]
+    if not numbers:
+        return JobPicture(queue.now(), job, attempts, dependencies)
+    number = choice.number if choice.number in numbers else numbers[-1]
+    written = {stream: queue.output(job_id, number, stream).size() for stream in Stream}
+    streams = choice.streams or (_first_written(written, last, number),)
+    logs = dict(last.logs) if last and last.number == number else {}
+    pages = {}
+    for stream in streams:
+        request = requests[stream]
+        if stream not in logs:
+            logs[stream] = OpenLog.over(number, _opener(queue, job_id, number, stream))
+            request = LogRequest(None, request.before, 0, needed=request.needed)
+        pages[stream] = logs[stream].reader.read(request)
+    return JobPicture(
+        queue.now(), job, attempts, dependencies, number, streams, logs, pages, written
+    )
+
+
+def _opener(queue: Queue, job_id: str, number: int, stream: Stream) -> Callable[[], OutputView]:
+    return lambda: queue.output(job_id, number, stream)
+
+
+def _first_written(written: Mapping[Stream, int], last: JobPicture | None, number: int) -> Stream:
+    """The stream to show where none was chosen: what is shown already, if it has anything; else
+    stdout, or stderr if only that has."""
+    if last is not None and last.number == number and written[last.streams[0]]:
+        return last.streams[0]
+    only_stderr = written[Stream.STDERR] and not written[Stream.STDOUT]
+    return Stream.STDERR if only_stderr else Stream.STDOUT
+
+
+def _dependencies(queue: Queue, job: Job) -> dict[str, JobState | None]:
+    return {name: _state(queue, name) for name in job.depends_on[:_MOST_DEPENDENCIES]}
+
+
+def _state(queue: Queue, job_id: str) -> JobState | None:
+    try:
+        return queue.job(job_id).state
+    except NoSuchJob:
+        return None
+
+
+def nothing_written(picture: JobPicture) -> str:
+    """What stands where output would."""
+    if not picture.attempts:
+        return "It has not run yet; what it writes will appear here."
+    if picture.number == picture.attempts[-1].number and picture.job.state is JobState.PROCESSING:
+        return "It has written nothing yet."
+    return "It wrote nothing."
