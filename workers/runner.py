@@ -70,6 +70,7 @@ class Execution:
         self._kill_at: float | None = None
         self._status: int | None = None
         self._lost: str | None = None
+        self._left_behind = False
         self._failure: tuple[int, str] | None = None
         self._cpu_seconds = 0.0
         self._max_rss = 0
@@ -107,6 +108,8 @@ class Execution:
         """When ``advance`` has something to do even if nothing happens (monotonic seconds)."""
         if self.over:
             return None
+        if self._left_behind and self._kill_at is None:
+            return self._started
         due = self._timeout_at if self._kill_at is None else self._kill_at
         if self.ended or not self.lease.output_limit:
             return due
@@ -147,8 +150,10 @@ class Execution:
             if now >= self._kill_at:
                 self._signal(signal.SIGKILL)
                 self._kill_at = now + _KILL_AGAIN_AFTER
-        elif self.ended:  # the leader left processes behind
+        elif self._left_behind:
             self._terminate(now)
+        elif self.ended:  # to be recorded first, and cleared away after
+            self._left_behind = True
         elif self._timeout_at is not None and now >= self._timeout_at:
             self.stop(Stop.TIMEOUT, now)
 
