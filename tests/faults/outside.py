@@ -58,9 +58,12 @@ class Program:
         )
         return process
 
-    def run(self, *words: str, patience: float = 60) -> subprocess.CompletedProcess[str]:
+    def run(self, *words: str, patience: float = 30) -> subprocess.CompletedProcess[str]:
         with self.start(*words) as process:
-            out, err = process.communicate(timeout=patience)
+            try:
+                out, err = process.communicate(timeout=patience)
+            finally:
+                process.kill()
         return subprocess.CompletedProcess(words, process.returncode, out.decode(), err.decode())
 
     def json(self, *words: str) -> Any:
