@@ -17,6 +17,8 @@ from textual.filter import Monochrome, NoColor
 from textual.screen import Screen
 
 from queuectl_tui.clipboard import osc52
+from queuectl_tui.config import Config, Known
+from queuectl_tui.known import bindings_of, known_names
 from queuectl_tui.memory import Memory
 from queuectl_tui.screens.add_job import AddJob
 from queuectl_tui.screens.app_commands import commands_for
@@ -25,8 +27,10 @@ from queuectl_tui.screens.confirm import Confirm
 from queuectl_tui.screens.copy_text import CopyText
 from queuectl_tui.screens.dead import DeadScreen
 from queuectl_tui.screens.edit_job import EditJob
+from queuectl_tui.screens.error_groups import ErrorGroupsScreen
 from queuectl_tui.screens.form import Form
 from queuectl_tui.screens.help import Help
+from queuectl_tui.screens.job import JobScreen
 from queuectl_tui.screens.job_actions import JobActions
 from queuectl_tui.screens.job_list import JobListScreen
 from queuectl_tui.screens.jobs import JobsScreen
@@ -39,7 +43,12 @@ from queuectl_tui.screens.start_workers import StartWorkers
 from queuectl_tui.screens.talk import say, voice_of
 from queuectl_tui.screens.workers import WorkersScreen
 from queuectl_tui.themes import COLOURLESS, DEFAULT_THEME, THEMES
+from queuectl_tui.widgets.attempt_table import AttemptTable
+from queuectl_tui.widgets.filter_bar import FilterBar
 from queuectl_tui.widgets.form_field import FormField
+from queuectl_tui.widgets.job_table import JobTable
+from queuectl_tui.widgets.log_view import LogView
+from queuectl_tui.widgets.row_table import RowTable
 
 if TYPE_CHECKING:
     from store import Worker
@@ -47,6 +56,10 @@ if TYPE_CHECKING:
 
 _TERMINAL_CHECK = 1.0
 _THEME = "theme"
+
+
+DIALOGS = (Form, EditJob, FormField, Confirm, SortPicker, CopyText, CommandLine)
+"""What opens from everywhere."""
 
 
 class QueueApp(App[None]):
@@ -84,10 +97,14 @@ class QueueApp(App[None]):
         read_only: bool = False,
         remote: bool = False,
         memory: Memory | None = None,
+        config: Config | None = None,
         theme: str | None = None,
     ) -> None:
         super().__init__()
-        self.session = Session(queue, read_only=read_only, remote=remote, memory=memory)
+        self.session = Session(
+            queue, read_only=read_only, remote=remote, memory=memory, config=config
+        )
+        self.set_keymap(dict(self.session.config.keys))
         self._keys = KeyFeed(self, super().on_event)
         if remote:
             self.animation_level = "none"
@@ -97,7 +114,8 @@ class QueueApp(App[None]):
         for each in THEMES.values():
             self.register_theme(each)
         remembered = self.session.memory.recall(_THEME)
-        chosen = theme or (remembered if remembered in THEMES else None) or DEFAULT_THEME
+        known = remembered if remembered in THEMES else None
+        chosen = theme or self.session.config.theme or known or DEFAULT_THEME
         if self.no_color:
             chosen = COLOURLESS.name
             self._filters = [each for each in self._filters if not isinstance(each, Monochrome)]
@@ -204,18 +222,35 @@ class QueueApp(App[None]):
         """What the help lists: the bindings of ``screen`` and of all that is in it, then the
         app's, then those of the dialogs that open from everywhere."""
         nodes = [screen, *screen.query("*")]
-        bindings = [each for node in nodes for each in _own(type(node))]
-        bindings += _own(type(self))
-        for other in (Form, EditJob, FormField, Confirm, SortPicker, CopyText, CommandLine):
-            bindings += _own(other)
-        return bindings
+        bindings = [each for node in nodes for each in bindings_of(type(node))]
+        bindings += bindings_of(type(self))
+        for kind in DIALOGS:
+            bindings += bindings_of(kind)
+        return [moved for binding in bindings for moved in self._as_moved(binding)]
+
+    def _as_moved(self, binding: Binding) -> Iterator[Binding]:
+        """``binding`` with the keys that the config file gives it, if it does."""
+        keys = self.session.config.keys.get(binding.id or "")
+        if keys is None:
+            yield binding
+            return
+        for key in keys.split(","):
+            yield binding.with_key(key)
 
 
-def run(queue: Queue, *, read_only: bool = False, remote: bool = False, mouse: bool = True) -> int:
-    """Opens the app and returns its exit code once it is left."""
-    app = QueueApp(queue, read_only=read_only, remote=remote)
-    app.run(mouse=mouse)
-    return app.return_code or 0
+def known() -> Known:
+    """What a config file may name."""
+    lists = (JobTable, LiveScreen, QueueApp)
+    return known_names(
+        [
+            (JobsScreen, *lists),
+            (DeadScreen, *lists),
+            (ErrorGroupsScreen, RowTable, QueueApp),
+            (WorkersScreen, RowTable, QueueApp),
+            (JobScreen, LogView, AttemptTable, QueueApp),
+            *((kind,) for kind in (*DIALOGS, Help, FilterBar)),
+        ]
+    )
 
 
 def _hung_up(fd: int) -> bool:
@@ -223,11 +258,3 @@ def _hung_up(fd: int) -> bool:
     poll.register(fd, 0)
     gone = select.POLLHUP | select.POLLERR | select.POLLNVAL
     return any(event & gone for _, event in poll.poll(0))
-
-
-def _own(kind: type) -> Iterator[Binding]:
-    """The bindings of a class and its bases that carry an id of ours."""
-    for base in kind.__mro__:
-        for binding in Binding.make_bindings(vars(base).get("BINDINGS", ())):
-            if binding.id is not None:
-                yield binding

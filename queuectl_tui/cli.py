@@ -128,11 +128,14 @@ def _accept_db(command: click.Command) -> None:
     "--enqueue", metavar="FILE", expose_value=False, help="The same as: enqueue --file FILE"
 )
 @click.option("--read-only", is_flag=True, help="The app changes nothing.")
-@click.option("--remote", is_flag=True, help="The app saves bandwidth.")
+@click.option("--remote/--local", default=None, help="The app saves bandwidth; by itself over SSH.")
+@click.option("--theme", metavar="NAME", help="dark, light, ansi-16 or colour-blind.")
 @click.option("--no-mouse", is_flag=True, help="The app leaves the mouse to the terminal.")
 @click.version_option(__version__, prog_name="queuectl-tui")
 @click.pass_context
-def root(ctx: click.Context, read_only: bool, remote: bool, no_mouse: bool) -> int:
+def root(
+    ctx: click.Context, read_only: bool, remote: bool | None, no_mouse: bool, theme: str | None
+) -> int:
     """A persistent queue for shell commands."""
     ctx.ensure_object(Session)
     if ctx.invoked_subcommand is not None:
@@ -141,9 +144,11 @@ def root(ctx: click.Context, read_only: bool, remote: bool, no_mouse: bool) -> i
         streams.narrate_raw(f"{ctx.get_usage()}\n".encode())
         streams.narrate("Without a terminal, give a command; --help lists them.")
         return 2
-    from queuectl_tui.app import run
+    from queuectl_tui.start import open_app
 
-    return run(current_queue(), read_only=read_only, remote=remote, mouse=not no_mouse)
+    return open_app(
+        current_queue(), read_only=read_only, remote=remote, mouse=not no_mouse, theme=theme
+    )
 
 
 def _at_the_edge(run: Callable[[], object]) -> int:

@@ -7,13 +7,15 @@ from dataclasses import replace
 from textual.theme import BUILTIN_THEMES, Theme
 
 DEFAULT_THEME = "dark"
+_CURSOR = {True: 32, False: 20}
+"""How much colour the cursor's row has, in percent, on dark ground and on light."""
 
 
 def _with_rows(theme: Theme) -> Theme:
     """``theme``, and how a table shows its cursor and its marks in it."""
     rows = {
-        "row-cursor": f"{theme.primary} 45%",
-        "row-cursor-blurred": f"{theme.primary} 20%",
+        "row-cursor": f"{theme.primary} {_CURSOR[theme.dark]}%",
+        "row-cursor-blurred": f"{theme.primary} {_CURSOR[theme.dark] // 2}%",
         "row-cursor-text": theme.foreground or "",
         "row-cursor-style": "bold",
         "row-marked": f"{theme.accent} 18%",

@@ -38,9 +38,9 @@ def command() -> int:
         _fill(queue)
         workers.start_detached(queue, count=_WORKERS)
         if sys.stdin.isatty() and sys.stdout.isatty():
-            from queuectl_tui.app import run
+            from queuectl_tui.start import open_app
 
-            return run(queue)
+            return open_app(queue)
         return _run_all(queue)
     finally:
         _stop(queue)

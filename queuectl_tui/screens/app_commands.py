@@ -62,6 +62,8 @@ class _Commands:
         yield Command("state", "WORD", "List jobs in a state", self._state, _state_words)
         yield Command("sort", "COLUMN", "Sort by it; -COLUMN turns it round", self._sort,
                       lambda: SORT_COLUMNS)  # fmt: skip
+        yield Command("columns", "NAMES …", "Show these columns; all: every one", self._columns,
+                      self._column_names)  # fmt: skip
         yield Command("theme", "NAME", "Use other colours", self._theme, self._app.theme_names)
         yield Command("rate", "SECONDS", "Look for changes so often", self._rate)
         yield Command("scale", "N [POOL]", "Keep N workers in a pool", self._scale)
@@ -76,6 +78,10 @@ class _Commands:
     def _listed(self) -> Sequence[str]:
         screen = self._screen
         return screen.table.held_keys if isinstance(screen, JobListScreen) else ()
+
+    def _column_names(self) -> Sequence[str]:
+        screen = self._screen
+        return screen.table.column_names if isinstance(screen, JobListScreen) else ()
 
     def _on_a_list(self, act: Callable[[JobListScreen], None]) -> Callable[[], None]:
         """Goes to the jobs first where no list of jobs is in front."""
@@ -112,6 +118,21 @@ class _Commands:
             raise InvalidInput(f"{_needed(column, 'column')}{hint}")
         order = Order(column, reverse=rest.startswith("-"))
         return self._on_a_list(lambda screen: screen.set_order(order))
+
+    def _columns(self, rest: str) -> Callable[[], None]:
+        names = rest.replace(",", " ").split()
+        known = self._column_names()
+        if not known:
+            raise InvalidInput("columns are those of a list of jobs")
+        if names == ["all"]:
+            names = []
+        elif not names:
+            raise InvalidInput(f"columns takes names: {', '.join(known)}")
+        for name in names:
+            if name not in known:
+                hint = did_you_mean(name, known) or f": {', '.join(known)}"
+                raise InvalidInput(f"no such column: {name[:40]}{hint}")
+        return self._on_a_list(lambda screen: screen.choose_columns(names))
 
     def _theme(self, rest: str) -> Callable[[], None]:
         names = self._app.theme_names()

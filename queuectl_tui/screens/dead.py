@@ -43,6 +43,7 @@ class DeadScreen(JobListScreen):
     VERTICAL_BREAKPOINTS = [(0, "-short"), (18, "-tall")]  # noqa: RUF012 - as Textual has it
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (150, "-wide")]  # noqa: RUF012
 
+    list_name = "dead"
     initial_order = Order("finished", reverse=True)
     preview_first: ClassVar[Stream] = Stream.STDERR
 
@@ -56,7 +57,7 @@ class DeadScreen(JobListScreen):
         yield ListTitle("Dead letter queue")
         yield FilterBar()
         with Container(id="dead"):
-            yield JobTable(dead_columns)
+            yield JobTable(dead_columns, chosen=self.columns)
             yield OutputPreview()
         yield KeyHints(self.HINTS)
 

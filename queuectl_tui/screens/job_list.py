@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
@@ -11,6 +11,7 @@ from textual import on, work
 from textual.binding import Binding, BindingType
 from textual.widgets import Input
 
+from queuectl_tui.config import ListConfig, order_text, parse_order
 from queuectl_tui.export import Listed
 from queuectl_tui.screens.copy_text import CopyText, copyables
 from queuectl_tui.screens.edit_job import edit
@@ -71,14 +72,36 @@ class JobListScreen(LiveScreen[ListPicture]):
                 tooltip="Save what is listed as CSV or JSON"),
     ]  # fmt: skip
 
+    list_name: ClassVar[str]
     initial_order: ClassVar[Order] = Order("created", reverse=True)
     preview_first: ClassVar[Stream] = Stream.STDOUT
 
     def __init__(self, session: Session) -> None:
         super().__init__(session)
-        self.order = self.initial_order
+        self.order = self._first_order()
         self.terms = Terms()
         self.actions = JobActions(session, voice_of(self))
+
+    def _first_order(self) -> Order:
+        """As the config file has it, else as it was last time."""
+        remembered = self.session.memory.recall(f"sort.{self.list_name}")
+        saved = parse_order(remembered) if remembered else None
+        return self._config.order or saved or self.initial_order
+
+    @property
+    def _config(self) -> ListConfig:
+        return self.session.config.lists.get(self.list_name, ListConfig())
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of the columns to show; none means all."""
+        remembered = self.session.memory.recall(f"columns.{self.list_name}") or ""
+        return self._config.columns or tuple(remembered.split())
+
+    def choose_columns(self, names: Sequence[str]) -> None:
+        """Shows these columns, now and next time."""
+        self.session.memory.note(f"columns.{self.list_name}", " ".join(names))
+        self.table.choose_columns(names)
 
     # -- what a list says about itself
 
@@ -232,6 +255,7 @@ class JobListScreen(LiveScreen[ListPicture]):
 
     def set_order(self, order: Order) -> None:
         self.order = order
+        self.session.memory.note(f"sort.{self.list_name}", order_text(order))
         self.ask()
 
     def action_output(self) -> None:

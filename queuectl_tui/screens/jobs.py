@@ -49,6 +49,7 @@ class JobsScreen(JobListScreen):
         "jobs.retry_all", "jobs.edit", "jobs.delete", "jobs.copy_id", "live.pause", "app.palette",
     )  # fmt: skip
 
+    list_name = "jobs"
     VERTICAL_BREAKPOINTS = [(0, "-short"), (30, "-tall")]  # noqa: RUF012 - as Textual has it
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012
 
@@ -62,7 +63,7 @@ class JobsScreen(JobListScreen):
         yield Banner()
         yield ListTitle("Jobs")
         yield FilterBar()
-        yield JobTable(job_columns)
+        yield JobTable(job_columns, chosen=self.columns)
         with Horizontal(id="below"):
             yield WorkerTable(brief=True)
             yield OutputPreview()

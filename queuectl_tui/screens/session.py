@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, TypeVar
 
+from queuectl_tui.config import Config
 from queuectl_tui.memory import Memory
 from store import Job
 
@@ -44,16 +45,23 @@ class Session:
     """Makes every store call away from the keys."""
 
     def __init__(
-        self, queue: Queue, *, read_only: bool, remote: bool, memory: Memory | None = None
+        self,
+        queue: Queue,
+        *,
+        read_only: bool,
+        remote: bool,
+        memory: Memory | None = None,
+        config: Config | None = None,
     ) -> None:
         self.queue = queue
         self.memory = memory or Memory()
+        self.config = config or Config()
         self.deeds: list[Deed] = []
         self.read_only = read_only
         self.remote = remote
         self.paused = False
         self.closed = False
-        self.interval = 2.0 if remote else 1.0
+        self.interval = self.config.rate or (2.0 if remote else 1.0)
         self._threads: dict[Lane, ThreadPoolExecutor] = {}
 
     @property

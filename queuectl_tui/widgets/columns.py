@@ -40,6 +40,11 @@ class Column(Generic[Row]):
     right: bool = False
     sort: str | None = None
 
+    @property
+    def name(self) -> str:
+        """What a config file calls it: ``next`` for ``NEXT/DUR``."""
+        return self.title.lower().partition("/")[0].replace(" ", "_")
+
 
 @dataclass(frozen=True)
 class Placed(Generic[Row]):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from typing import ClassVar
 
@@ -46,12 +46,25 @@ class JobTable(RowTable[Job]):
     class AllWanted(Message):
         """All that match the filter are to be marked."""
 
-    def __init__(self, columns: Callable[[int], tuple[JobColumn, ...]]) -> None:
+    def __init__(
+        self, columns: Callable[[int], tuple[JobColumn, ...]], *, chosen: Sequence[str] = ()
+    ) -> None:
         self._id_width = _ID_WIDTHS[0]
         self._columns_for = columns
-        super().__init__(columns(self._id_width), key=lambda job: job.id)
+        self._chosen = tuple(chosen)
+        super().__init__(self._wanted_columns(), key=lambda job: job.id)
         self._marks: dict[str, None] = {}
         self._anchor: str | None = None
+
+    def choose_columns(self, names: Sequence[str]) -> None:
+        """Shows the columns with these names, in their order; all if there are none."""
+        self._chosen = tuple(names)
+        self.set_columns(self._wanted_columns())
+
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        """Those there are."""
+        return tuple(column.name for column in self._columns_for(self._id_width))
 
     @property
     def marks(self) -> tuple[str, ...]:
@@ -105,7 +118,12 @@ class JobTable(RowTable[Job]):
         width = max(self._id_width, min(longest, _ID_WIDTHS[1]))
         if width != self._id_width:
             self._id_width = width
-            self.set_columns(self._columns_for(width))
+            self.set_columns(self._wanted_columns())
+
+    def _wanted_columns(self) -> tuple[JobColumn, ...]:
+        columns = {column.name: column for column in self._columns_for(self._id_width)}
+        chosen = tuple(columns[name] for name in self._chosen if name in columns)
+        return chosen or tuple(columns.values())
 
     def _marks_changed(self) -> None:
         self.repaint()

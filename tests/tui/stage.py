@@ -188,10 +188,10 @@ class Stage:
 
 @asynccontextmanager
 async def opened(
-    backstage: Backstage, *, size: tuple[int, int] = (80, 24), read_only: bool = False
+    backstage: Backstage, *, size: tuple[int, int] = (80, 24), **options: Any
 ) -> AsyncIterator[Stage]:
     """The app over the store, once its first rows are shown."""
-    app = QueueApp(backstage.queue, read_only=read_only)
+    app = QueueApp(backstage.queue, **options)
     app.session.interval = 0.1
     async with app.run_test(size=size, notifications=True) as pilot:
         stage = Stage(app, pilot)
