@@ -10,6 +10,7 @@ import shlex
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 from store import dependencies, reads
@@ -129,7 +130,7 @@ class Leasing:
             },
             timeout=timeout,
             stop_grace=float(values["stop_grace"]) if grace is None else grace,
-            shell=tuple(shlex.split(str(values["shell"]))),
+            shell=_words(str(values["shell"])),
             max_retries=retries,
             output_limit=int(values["output_limit"]),
             slot=slot or 0,
@@ -239,6 +240,11 @@ def _slot_env(name: str, values: str, slot: int | None) -> dict[str, str]:
     """The slot's value; none when the values were made fewer under running jobs."""
     given = json.loads(values)
     return {name: given[slot]} if slot is not None and slot < len(given) else {}
+
+
+@lru_cache(maxsize=8)
+def _words(line: str) -> tuple[str, ...]:
+    return tuple(shlex.split(line))
 
 
 def _best_job(queues: int) -> str:

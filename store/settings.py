@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 import re
 import shlex
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from store.database import Database
@@ -32,6 +34,7 @@ class Settings:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._held = threading.local()
         self._parsed: tuple[dict[str, str], dict[str, Value]] = ({}, _parse({}))
 
     def get(self, name: str) -> str:
@@ -67,10 +70,27 @@ class Settings:
 
     def values(self) -> Mapping[str, Value]:
         """Every setting, parsed; the default where this version can't read the stored text."""
+        if getattr(self._held, "active", False):
+            if self._held.values is None:
+                self._held.values = self._read()
+            held: Mapping[str, Value] = self._held.values
+            return held
+        return self._read()
+
+    def _read(self) -> Mapping[str, Value]:
         stored = self._stored()
         if stored != self._parsed[0]:
             self._parsed = (stored, _parse(stored))
         return self._parsed[1]
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Inside a transaction, read the settings once at most: nobody can change them."""
+        self._held.values, self._held.active = None, True
+        try:
+            yield
+        finally:
+            self._held.active = False
 
     def _stored(self) -> dict[str, str]:
         rows = self._database.connection().execute("SELECT name, value FROM setting").fetchall()
