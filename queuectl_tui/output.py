@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from queuectl_tui.streams import write, write_bytes
 from queuectl_tui.text import escape, fit, timestamp, width
-from store import Attempt, Job, JobState, Status, Worker, WorkerState
+from store import Attempt, Job, JobState, OnDependencyFailure, Status, Worker, WorkerState
 from store.jobs import AttemptState
 from store.jobspec import MASK
 
@@ -52,7 +52,8 @@ _UNSAFE_IN_JSON = re.compile("[\x7f-\x9f\ud800-\udfff]")
 
 
 def job_to_json(job: Job, *, show_env: bool = False) -> dict[str, object]:
-    return {
+    """The fixed shape; beyond it ``on_dependency_failure``, where it isn't what every job has."""
+    shape: dict[str, object] = {
         "id": job.id,
         "command": job.command,
         "argv": None if job.argv is None else list(job.argv),
@@ -69,7 +70,6 @@ def job_to_json(job: Job, *, show_env: bool = False) -> dict[str, object]:
         "env": dict(job.env) if show_env else dict.fromkeys(job.env, MASK),
         "depends_on": list(job.depends_on),
         "unique_key": job.unique_key,
-        "on_dependency_failure": job.on_dependency_failure.value,
         "backoff_base": _number(job.backoff_base),
         "created_at": timestamp(job.created_at),
         "updated_at": timestamp(job.updated_at),
@@ -80,6 +80,9 @@ def job_to_json(job: Job, *, show_env: bool = False) -> dict[str, object]:
         "last_error": job.last_error,
         "worker": job.worker,
     }
+    if job.on_dependency_failure is not OnDependencyFailure.HOLD:
+        shape["on_dependency_failure"] = job.on_dependency_failure.value
+    return shape
 
 
 def attempt_to_json(attempt: Attempt) -> dict[str, object]:

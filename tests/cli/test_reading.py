@@ -20,7 +20,6 @@ TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 JOB = [
     *("id", "command", "argv", "state", "queue", "priority", "label", "attempts", "max_retries"),
     *("timeout", "stop_grace", "run_at", "cwd", "env", "depends_on", "unique_key", "backoff_base"),
-    "on_dependency_failure",
     *("created_at", "updated_at", "started_at", "finished_at", "exit_code", "signal"),
     *("last_error", "worker"),
 ]
