@@ -11,6 +11,7 @@ from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
+from textual.widget import Widget
 from textual.widgets import ContentSwitcher
 
 from queuectl_tui.saved_output import MOST_COPIED, copied_output
@@ -21,6 +22,7 @@ from queuectl_tui.screens.save_output import SaveOutput
 from queuectl_tui.screens.session import Lane, Session
 from queuectl_tui.screens.talk import complain, say, voice_of
 from queuectl_tui.text import size
+from queuectl_tui.widgets.attempt_detail import AttemptDetail
 from queuectl_tui.widgets.attempt_table import AttemptTable
 from queuectl_tui.widgets.banner import Banner
 from queuectl_tui.widgets.job_fields import JobFields
@@ -48,7 +50,7 @@ class JobScreen(LiveScreen[JobPicture]):
         Binding("1,o", "tab('output')", "output", id="job.output", tooltip="What it wrote"),
         Binding("2", "tab('attempts')", "attempts", id="job.attempts", tooltip="Every run of it"),
         Binding("3,i", "tab('info')", "info", id="job.info", tooltip="Every field of it"),
-        Binding("t", "other_stream", "stdout/stderr", id="job.stream",
+        Binding("t", "other_stream", "stream", id="job.stream",
                 tooltip="The other stream, or both"),
         Binding(
             "left_square_bracket", "attempt(-1)", "older", key_display="[", id="job.older",
@@ -66,9 +68,9 @@ class JobScreen(LiveScreen[JobPicture]):
     ]  # fmt: skip
 
     HINTS = (
-        "job.back", "log.bottom", "log.search", "log.next", "log.search_clear", "table.open",
-        "job.stream", "log.wrap", "job.retry", "job.cancel", "app.help", "log.save",
-        "job.older", "job.newer", "log.copy", "job.copy_id",
+        "job.back", "log.bottom", "log.search", "log.search_clear", "log.next", "table.open",
+        "job.stream", "log.wrap", "job.retry", "job.cancel", "app.help", "log.save", "log.copy",
+        "job.older", "job.newer", "job.copy_id",
     )  # fmt: skip
 
     def __init__(self, session: Session, job_id: str) -> None:
@@ -85,7 +87,9 @@ class JobScreen(LiveScreen[JobPicture]):
             with Vertical(id="output"):
                 for stream in Stream:
                     yield LogPane(stream, self._advance)
-            yield AttemptTable()
+            with Vertical(id="attempts"):
+                yield AttemptTable()
+                yield AttemptDetail()
             with VerticalScroll(id="info"):
                 yield JobFields()
         yield KeyHints(self.HINTS)
@@ -139,6 +143,7 @@ class JobScreen(LiveScreen[JobPicture]):
                 picture.logs.get(stream), page, picture.written, nothing_written(picture)
             )
         self.query_one(AttemptTable).show_rows(picture.attempts, now=picture.at)
+        self._show_attempt()
         self.query_one(JobFields).show_job(picture.job, picture.dependencies, picture.at)
 
     def _show_streams(self, streams: Sequence[Stream]) -> None:
@@ -169,12 +174,17 @@ class JobScreen(LiveScreen[JobPicture]):
 
     def action_tab(self, name: str) -> None:
         self.query_one("#job-tabs", ContentSwitcher).current = name
-        target = self.current_pane.view if name == "output" else self.query_one(f"#{name}")
-        target.focus()
+        self._reading_place(name).focus()
         if self._picture is not None:
             self.query_one(JobTitle).show_job(
                 self._picture.job, self.session.queue.now(), self._tab
             )
+
+    def _reading_place(self, tab: str) -> Widget:
+        """What takes the keys in a tab."""
+        if tab == "output":
+            return self.current_pane.view
+        return self.query_one(AttemptTable if tab == "attempts" else "#info")
 
     def action_back(self) -> None:
         if self._tab == "output" and self.current_pane.searching:
@@ -195,6 +205,15 @@ class JobScreen(LiveScreen[JobPicture]):
         at = numbers.index(picture.number) + step
         if 0 <= at < len(numbers):
             self._choose(LogChoice(numbers[at]))
+
+    @on(AttemptTable.CursorMoved)
+    def _attempt_chosen(self) -> None:
+        self._show_attempt()
+
+    def _show_attempt(self) -> None:
+        self.query_one(AttemptDetail).show_attempt(
+            self.query_one(AttemptTable).current, self.session.queue.now()
+        )
 
     @on(AttemptTable.Opened)
     def _attempt_opened(self, event: AttemptTable.Opened) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import ClassVar
@@ -50,10 +51,13 @@ class SaveOutput(Form[Path]):
 
 
 def _path(text: str) -> Path:
-    path = Path(text).expanduser()
     if not text:
         raise InvalidInput("needs the name of a file")
-    if path.is_symlink() or path.exists():
+    try:
+        path = Path(text).expanduser()
+    except RuntimeError as error:
+        raise InvalidInput(str(error)) from None
+    if os.path.lexists(path):
         raise InvalidInput(f"{text} exists: nothing is overwritten")
     if not path.parent.is_dir():
         raise InvalidInput(f"there is no folder {path.parent}")

@@ -35,7 +35,8 @@ def _state(attempt: Attempt, _: int) -> Cell:
 
 
 def _started(attempt: Attempt, now: int) -> Cell:
-    return Cell(local_time(attempt.started_at, now))
+    without_year = local_time(attempt.started_at, now)[-11:]
+    return Cell(without_year)
 
 
 def _took(attempt: Attempt, now: int) -> Cell:
@@ -77,12 +78,12 @@ def _error(attempt: Attempt, _: int) -> Cell:
 _COLUMNS: tuple[Column[Attempt], ...] = (
     Column("#", 3, _number, keep=10, right=True),
     Column("STATE", 11, _state, keep=9),
-    Column("STARTED", 16, _started, keep=7),
-    Column("TOOK", 7, _took, keep=8, right=True),
+    Column("STARTED", 11, _started, keep=7),
+    Column("TOOK", 6, _took, keep=8, right=True),
     Column("EXIT", 7, _exit, keep=8, right=True),
     Column("CPU", 6, _cpu, keep=4, right=True),
-    Column("MEM", 9, _memory, keep=4, right=True),
-    Column("OUTPUT", 9, _written, keep=3, right=True),
+    Column("MEM", 8, _memory, keep=5, right=True),
+    Column("OUTPUT", 8, _written, keep=6, right=True),
     Column("WORKER", 8, _worker, keep=2),
-    Column("ERROR", 16, _error, keep=9, share=1),
+    Column("ERROR", 12, _error, keep=3, share=1),
 )

@@ -2,66 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-
-from textual.content import Content
-from textual.widgets import Static
+from collections.abc import Iterable, Mapping
 
 from queuectl_tui.text import GLYPHS, duration, escape, escape_lines, local_time, signal_name
-from queuectl_tui.widgets.log_rows import wrapped
+from queuectl_tui.widgets.field_list import FieldList
 from store import Job, JobState
 
-_NAMES = 16
-_NARROWEST = 20
 _MASK = "***"
-_MOST_LINES = 2000
 
 Dependencies = Mapping[str, JobState | None]
 
 
-class JobFields(Static):
-    """One field a line, its name before it; what is too long goes on below its beginning."""
+class JobFields(FieldList):
+    """Those of one job; the ones that don't apply are left out."""
 
     def __init__(self) -> None:
         super().__init__(id="job-fields")
-        self._fields: tuple[tuple[str, str], ...] = ()
 
     def show_job(self, job: Job, dependencies: Dependencies, now: int) -> None:
-        fields = tuple(_fields(job, dependencies, now))
-        if fields != self._fields:
-            self._fields = fields
-            self._compose_text()
-
-    def on_resize(self) -> None:
-        self._compose_text()
-
-    def _compose_text(self) -> None:
-        room = max(_NARROWEST, self.size.width - _NAMES)
-        lines: list[Content] = []
-        for name, value in self._fields:
-            first, *rest = _wrapped(value, room)
-            lines.append(Content.assemble((f"{name:<{_NAMES}}", "dim"), first))
-            lines += [Content(" " * _NAMES + line) for line in rest]
-        self.update(Content("\n").join(lines))
+        self.show_fields(_fields(job, dependencies, now))
 
 
-def _wrapped(value: str, room: int) -> list[str]:
-    lines: list[str] = []
-    for line in value.split("\n"):
-        text = line.expandtabs(8)
-        lines += [text[row.start : row.stop] for row in wrapped(0, text, room)]
-        if len(lines) > _MOST_LINES:
-            return [*lines[:_MOST_LINES], "…"]
-    return lines
-
-
-def _fields(job: Job, dependencies: Dependencies, now: int) -> Iterator[tuple[str, str]]:
-    for name, value in _all_fields(job, dependencies, now):
-        if value:
-            yield name, value
-
-
-def _all_fields(job: Job, dependencies: Dependencies, now: int) -> Iterable[tuple[str, str]]:
+def _fields(job: Job, dependencies: Dependencies, now: int) -> Iterable[tuple[str, str]]:
     def moment(ms: int | None) -> str:
         return "" if ms is None else local_time(ms, now)
 
@@ -90,6 +52,8 @@ def _all_fields(job: Job, dependencies: Dependencies, now: int) -> Iterable[tupl
         ("folder", escape(job.cwd)),
         ("env", "\n".join(f"{escape(name)}={_MASK}" for name in sorted(job.env))),
         ("depends on", "\n".join(_dependency(name, dependencies) for name in job.depends_on)),
+        ("if those fail", job.on_dependency_failure.value if job.depends_on else ""),
+        ("schedule", escape(job.schedule or "")),
         ("unique key", escape(job.unique_key or "")),
     )
 

@@ -12,7 +12,7 @@ from typing import Protocol
 PART = 16 * 1024
 """A line without newline or carriage return for so long is cut at the next multiple of it."""
 
-FAR = 4 * 1024 * 1024
+FAR = 16 * 1024 * 1024
 """The same for a line that carriage returns write over."""
 
 _WINDOW = 128 * 1024

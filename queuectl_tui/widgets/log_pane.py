@@ -49,7 +49,10 @@ class OpenLog:
 class LogPane(Vertical):
     """Searches and counts lines in the background, through ``run``."""
 
-    DEFAULT_CSS = "LogPane { height: 1fr; }"
+    DEFAULT_CSS = """
+    LogPane { height: 1fr; }
+    LogPane:focus-within LogTitle { text-style: bold; }
+    """
 
     def __init__(self, stream: Stream, run: Run) -> None:
         super().__init__(id=stream.value)
@@ -157,8 +160,8 @@ class LogPane(Vertical):
         needle = Needle(event.text)
         self.view.search(needle)
         self._tally = Tally(self._log.source, needle)
+        self._add(self._tally, first=True)
         self._find(self._origin, down=self._origin is not None)
-        self._add(self._tally)
 
     def _forget_search(self) -> None:
         self._chores = [each for each in self._chores if each not in (self._finder, self._tally)]
@@ -209,7 +212,7 @@ class LogPane(Vertical):
         view = self.view
         self.query_one(SearchBar).note(*self._about_search())
         if self._log is None:
-            self.query_one(LogTitle).show([])
+            self.query_one(LogTitle).show_nothing()
             return
         self.query_one(LogTitle).show_log(
             number=self._log.number,
@@ -226,7 +229,10 @@ class LogPane(Vertical):
             return f"searching {self._finder.progress(size)}%", "$warning"
         if self._tally is None or self._note == "not found":
             return self._note, "$error"
-        count = f"{self._tally.count:,}{'+' * (self._tally in self._chores or self._tally.full)}"
+        counting = self._tally in self._chores
+        if counting and not self._tally.count:
+            return self._note or "counting", "dim"
+        count = f"{self._tally.count:,}{'+' * (counting or self._tally.full)}"
         place = None if self.view.hit is None else self._tally.place(self.view.hit)
         lines = f"{count} line{'s' * (count != '1')}"
         about = lines if place is None else f"{place:,} of {lines}"

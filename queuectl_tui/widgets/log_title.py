@@ -13,6 +13,17 @@ from store import Stream
 class LogTitle(OneLine):
     """Says when lines came that the reader hasn't seen."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._parts: list[Part] = []
+
+    def on_resize(self) -> None:
+        self._compose_line()
+
+    def show_nothing(self) -> None:
+        self._parts = []
+        self._compose_line()
+
     def show_log(
         self,
         *,
@@ -36,7 +47,11 @@ class LogTitle(OneLine):
         elif view.new_lines > 0:
             new = f"{view.new_lines:,} new line{'s' * (view.new_lines != 1)} – G"
             parts.append(Part(8, (Piece(new, "bold $accent"),)))
-        self.show(fit(parts, self.size.width - 2, gap=" · "))
+        self._parts = parts
+        self._compose_line()
+
+    def _compose_line(self) -> None:
+        self.show(fit(self._parts, self.size.width - 2, gap=" · "))
 
 
 def _counted(view: LogView, lines: int, indexed: int) -> Piece:

@@ -172,6 +172,8 @@ class LogView(Widget, can_focus=True):
         self._settle()
         self._repaint()
         self.post_message(self.PlaceChanged(self))
+        if self._owed:
+            self.post_message(self.LinesWanted(self))
 
     def restart(self) -> None:
         """Another log comes."""
@@ -183,6 +185,7 @@ class LogView(Widget, can_focus=True):
     def search(self, needle: Needle | None) -> None:
         """Marks where ``needle`` stands."""
         self.needle, self.hit = needle, None
+        self.refresh_bindings()
         self._repaint()
 
     def go_to(self, offset: int, *, hit: bool = False) -> None:
@@ -270,7 +273,7 @@ class LogView(Widget, can_focus=True):
 
     def _move(self, rows: int) -> None:
         self._wish = None
-        wanted = self._at + rows
+        wanted = self._at + self._owed + rows
         self._at = max(0, min(wanted, self._last_top))
         beyond = wanted - self._at
         page = self._page
@@ -393,6 +396,13 @@ class LogView(Widget, can_focus=True):
             self.follow()
         else:
             self.go_to(self._page.size * event.y // self._height)
+
+    def check_action(
+        self,
+        action: str,
+        parameters: tuple[object, ...],  # noqa: ARG002 - Textual calls it so
+    ) -> bool | None:
+        return action != "next" or self.needle is not None
 
     def action_move(self, step: int) -> None:
         self._move(step)
