@@ -181,7 +181,7 @@ class Schedules:
             job = self._job_of_tick(connection, one)
             if job is not None:
                 batch = self._batch(job, one.name, tick, environment, now=now)
-                made += batch.insert(connection, now=now, random=self._random)
+                made += batch.insert(connection, now=now, random=self._random, skip_existing=True)
         connection.execute(
             "UPDATE schedule SET next_at = ? WHERE name = ?", (self._next(one, now), one.name)
         )

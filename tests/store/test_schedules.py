@@ -108,6 +108,42 @@ def test_cron_is_in_its_own_zone(queue: Queue) -> None:
     assert one.next_at > START
 
 
+@pytest.mark.parametrize(
+    ("cron", "set_forward", "set_back"),
+    [
+        ("0 2 * * *", "03-28T03:00+02:00", "10-31T02:00+02:00"),
+        ("30 2 * * *", "03-28T03:00+02:00", "10-31T02:30+02:00"),
+    ],
+)
+def test_clocks_that_are_set_forward_and_back(
+    queue: Queue, clock: FakeClock, cron: str, set_forward: str, set_back: str
+) -> None:
+    """A time that is left out comes right after; one that comes twice counts once."""
+    one = queue.schedules.add("nightly", JOB, cron=cron, tz="Europe/Berlin")
+    usual = datetime.strptime(cron[:4].strip(), "%M %H").strftime("T%H:%M")
+    for year_day, changed, after in (
+        ("2027-03-27T12:00+01:00", set_forward, f"03-29{usual}+02:00"),
+        ("2027-10-30T12:00+02:00", set_back, f"11-01{usual}+01:00"),
+    ):
+        clock.advance(datetime.fromisoformat(year_day).timestamp() - clock() / 1000)
+        queue.schedules.fire_due()
+        ticks = queue.schedules.upcoming(queue.schedules.get(one.name), 2)
+        expected = [datetime.fromisoformat(f"2027-{day}") for day in (changed, after)]
+        assert ticks == [int(moment.timestamp() * 1000) for moment in expected]
+
+
+def test_a_tick_whose_key_is_held_makes_no_job(queue: Queue, clock: FakeClock) -> None:
+    queue.enqueue([NewJob(command="by hand", unique_key="k")])
+    keyed = NewJob(command="true", unique_key="k")
+    queue.schedules.add("keyed", keyed, every=10, overlap=Overlap.ALLOW)
+    queue.schedules.add("other", JOB, every=10)
+    clock.advance(10)
+    assert [queue.job(job_id).schedule for job_id in queue.schedules.fire_due()] == ["other"]
+    finish_all(queue)
+    clock.advance(10)
+    assert len(queue.schedules.fire_due()) == 2
+
+
 def test_nicknames(queue: Queue) -> None:
     one = queue.schedules.add("daily", JOB, cron="@daily", tz="UTC")
     assert one.next_at % 86_400_000 == 0
