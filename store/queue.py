@@ -50,6 +50,7 @@ from store.settings import Settings
 
 _UNFINISHED = frozenset(JobState) - FINISHED
 _RETRYABLE = FINISHED | {JobState.FAILED}
+_EDITABLE = frozenset(JobState) - {JobState.PROCESSING}
 _READ_AT_ONCE = 500
 _DELETED_AT_ONCE = 500
 
@@ -182,32 +183,22 @@ class Queue:
         What ``new`` leaves open is settled as for a new job, but a ``run_at`` left open stays as it
         is. Raises ``NoSuchJob``, ``WrongState``, ``KeyInUse``, ``InvalidInput``.
         """
-        values = self.settings.values()
+        return self.edit_each([job_id], lambda _: new)[0]
+
+    def edit_each(self, ids: Sequence[str], change: Callable[[Job], NewJob]) -> list[Job]:
+        """Like ``edit``, each job by what ``change`` makes of it as it stands then.
+
+        When one can't be edited, none is.
+        """
         with self._change() as connection:
-            (seq,) = reads.seqs(connection, [job_id])
-            self._require(connection, [seq], frozenset(JobState) - {JobState.PROCESSING}, "edited")
-            now = self.now()
-            run_at = now + int(new.delay * 1000) if new.delay is not None else new.run_at
-            retries = values["default_max_retries"] if new.max_retries is None else new.max_retries
-            timeout = values["default_timeout"] if new.timeout is None else new.timeout
-            argv = None if new.argv is None else json.dumps(new.argv, ensure_ascii=False)
-            env = json.dumps(dict(new.env), ensure_ascii=False) if new.env else None
-            connection.execute(
-                "INSERT INTO queue (name) VALUES (?) ON CONFLICT DO NOTHING", (new.queue,)
-            )
-            try:
-                connection.execute(
-                    _EDIT,
-                    (
-                        *(new.command, argv, new.queue, new.priority, run_at, retries, timeout),
-                        *(new.stop_grace, new.backoff_base, new.cwd, env, new.label),
-                        *(new.unique_key, new.on_dependency_failure.value, now, seq),
-                    ),
-                )
-            except sqlite3.IntegrityError as error:
-                raise self._held_key(connection, [seq]) or error from error
-            dependencies.replace(connection, seq, new.depends_on, now=now)
-        return self.job(job_id)
+            self._edit(connection, reads.seqs(connection, ids), change)
+        return [self.job(job_id) for job_id in ids]
+
+    def edit_matching(self, wanted: JobFilter, change: Callable[[Job], NewJob]) -> int:
+        """Edit all jobs that match and aren't running; how many."""
+        return self._on_matching(
+            wanted, _EDITABLE, lambda connection, chosen: self._edit(connection, chosen, change)
+        )
 
     def delete(self, ids: Sequence[str]) -> None:
         """Remove finished jobs with their history and output.
@@ -507,7 +498,7 @@ class Queue:
 
     @contextmanager
     def _change(self, *, ring: bool = True) -> Iterator[sqlite3.Connection]:
-        with self._database.write() as connection:
+        with self._database.write() as connection, self.settings.held():
             yield connection
         if ring:
             self.ring()
@@ -560,6 +551,46 @@ class Queue:
             dependencies.settle(connection, chosen, now=now)
         except sqlite3.IntegrityError as error:
             raise self._held_key(connection, chosen) or error from error
+
+    def _edit(
+        self,
+        connection: sqlite3.Connection,
+        chosen: Sequence[int],
+        change: Callable[[Job], NewJob],
+    ) -> None:
+        self._require(connection, chosen, _EDITABLE, "edited")
+        now = self.now()
+        for job in reads.jobs_at(self._database.query, chosen, JobFilter()):
+            new = change(job)
+            connection.execute(
+                "INSERT INTO queue (name) VALUES (?) ON CONFLICT DO NOTHING", (new.queue,)
+            )
+            try:
+                connection.execute(_EDIT, (*self._edited(new, now), now, job.seq))
+            except sqlite3.IntegrityError as error:
+                holder = connection.execute(_HOLDER_OF_KEY, (new.unique_key, job.seq)).fetchone()
+                raise error if holder is None else KeyInUse(str(new.unique_key), *holder) from error
+            dependencies.replace(connection, job.seq, new.depends_on, now=now)
+
+    def _edited(self, new: NewJob, now: int) -> tuple[object, ...]:
+        """The columns that an edit sets, in the order of ``_EDIT``."""
+        values = self.settings.values()
+        return (
+            new.command,
+            None if new.argv is None else json.dumps(new.argv, ensure_ascii=False),
+            new.queue,
+            new.priority,
+            new.run_at if new.delay is None else now + int(new.delay * 1000),
+            values["default_max_retries"] if new.max_retries is None else new.max_retries,
+            values["default_timeout"] if new.timeout is None else new.timeout,
+            new.stop_grace,
+            new.backoff_base,
+            new.cwd,
+            json.dumps(dict(new.env), ensure_ascii=False) if new.env else None,
+            new.label,
+            new.unique_key,
+            new.on_dependency_failure.value,
+        )
 
     def _delete(self, connection: sqlite3.Connection, chosen: Sequence[int]) -> list[Path]:
         """Remove finished jobs; the files of theirs to remove once that is committed."""
@@ -678,6 +709,10 @@ _EDIT = """
         env = ?, label = ?, unique_key = ?,
         on_dependency_failure = ?, ready = 0, updated_at = ?
     WHERE seq = ?
+"""
+_HOLDER_OF_KEY = """
+    SELECT id FROM job
+    WHERE unique_key = ? AND seq <> ? AND state NOT IN ('completed', 'dead', 'cancelled')
 """
 _NEEDED_BY_UNFINISHED = """
     SELECT needed.id, waiting.id FROM dependency

@@ -8,6 +8,7 @@ from store import (
     AttemptState,
     IdInUse,
     InvalidInput,
+    Job,
     JobFilter,
     JobState,
     KeyInUse,
@@ -394,6 +395,30 @@ def test_a_waiting_job_gets_new_fields(queue: Queue, clock: FakeClock) -> None:
     assert claim(queue).job_id == "a"
     with pytest.raises(WrongState, match="RUNNING"):
         queue.edit("a", NewJob(command="true"))
+
+
+def test_an_edit_cannot_take_a_key_that_is_held(queue: Queue) -> None:
+    add(queue, "a", unique_key="k")
+    add(queue, "b")
+    with pytest.raises(KeyInUse, match="'k' is held by unfinished job a"):
+        queue.edit("b", NewJob(command="true", unique_key="k"))
+    assert queue.job("b").unique_key is None
+
+
+def test_several_jobs_are_edited_each_as_it_stands_or_none(queue: Queue) -> None:
+    add(queue, "a", priority=1)
+    add(queue, "b", priority=2)
+
+    def raised(job: Job) -> NewJob:
+        return NewJob(command=job.command, priority=job.priority + 5)
+
+    queue.edit_each(["a", "b"], raised)
+    assert [queue.job(name).priority for name in "ab"] == [6, 7]
+    assert claim(queue).job_id == "b"
+    with pytest.raises(WrongState, match="b is RUNNING"):
+        queue.edit_each(["a", "b"], raised)
+    assert queue.edit_matching(JobFilter(), raised) == 1
+    assert [queue.job(name).priority for name in "ab"] == [11, 7]
 
 
 def test_edited_dependencies_block_and_free(queue: Queue) -> None:
