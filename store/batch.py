@@ -122,7 +122,7 @@ class Batch:
         stored = dict(connection.execute(_STORED, (first_seq,))) if skip_existing else None
         self._count(connection, first_seq, recount=skip_existing)
         self._connect(connection, first_seq, ids, stored, now=now)
-        return ids if stored is None else [job_id for job_id in ids if job_id in stored]
+        return ids if stored is None else [*filter(stored.__contains__, dict.fromkeys(ids))]
 
     def _queues(self) -> set[tuple[str]]:
         return {(name,) for name, _ in self._counts}
@@ -192,15 +192,15 @@ class Batch:
         now: int,
     ) -> None:
         """Enter what the new jobs depend on; ``stored`` tells where those are that came in."""
-        dependent = []
+        dependent: dict[int, None] = {}
         for index, needed in self._dependencies:
             seq = first_seq + index if stored is None else stored.get(ids[index])
-            if seq is not None:
+            if seq is not None and seq not in dependent:
                 field = f"jobs[{index}].depends_on"
                 dependencies.require(connection, seq, needed, field=field)
-                dependent.append(seq)
+                dependent[seq] = None
         if dependent:
-            dependencies.settle(connection, dependent, now=now)
+            dependencies.settle(connection, [*dependent], now=now)
 
     def _conflict(self, connection: sqlite3.Connection, message: str) -> Exception | None:
         """Which job of the batch was refused: looked for only now, so that the good case is cheap.

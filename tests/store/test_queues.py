@@ -163,6 +163,13 @@ def test_what_is_there_already_can_be_left_out(queue: Queue) -> None:
     assert (counts[JobState.PENDING], counts[JobState.BLOCKED]) == (2, 1)
 
 
+def test_an_id_that_is_given_twice_comes_in_once(queue: Queue) -> None:
+    add(queue, "needed")
+    twice = [NewJob(command="x", id="a", depends_on=("needed",))] * 2
+    assert queue.enqueue(twice, skip_existing=True) == ["a"]
+    assert queue.job("a").depends_on == ("needed",)
+
+
 # Hooks, retention --------------------------------------------------------------------------------
 
 
