@@ -1,4 +1,7 @@
-"""In CI a test may be skipped only if it is named here, with what it needs."""
+"""What a run must say at its end: figures that tests recorded, and what was skipped in CI.
+
+In CI a test may be skipped only if it is named here, with what it needs.
+"""
 
 from __future__ import annotations
 
@@ -16,9 +19,12 @@ MAY_BE_SKIPPED = {
 """Tests, or files of them."""
 
 _skipped: list[str] = []
+_figures: list[str] = []
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    if report.when == "call":
+        _figures.extend(f"{name}: {value}" for name, value in report.user_properties)
     if report.skipped and not hasattr(report, "wasxfail"):
         _skipped.append(report.nodeid)
 
@@ -39,6 +45,8 @@ def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for figure in _figures:
+        terminalreporter.write_line(figure)
     for nodeid in _needless():
         terminalreporter.write_line(f"SKIPPED IN CI, and not allowed to be: {nodeid}", red=True)
 
