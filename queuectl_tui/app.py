@@ -20,6 +20,7 @@ from queuectl_tui.clipboard import osc52
 from queuectl_tui.config import Config, Known
 from queuectl_tui.known import bindings_of, known_names
 from queuectl_tui.memory import Memory
+from queuectl_tui.notices import Notices
 from queuectl_tui.screens.add_job import AddJob
 from queuectl_tui.screens.app_commands import commands_for
 from queuectl_tui.screens.command_line import CommandLine
@@ -41,6 +42,7 @@ from queuectl_tui.screens.session import Session
 from queuectl_tui.screens.sort_picker import SortPicker
 from queuectl_tui.screens.start_workers import StartWorkers
 from queuectl_tui.screens.talk import say, voice_of
+from queuectl_tui.screens.watch import Watch
 from queuectl_tui.screens.workers import WorkersScreen
 from queuectl_tui.themes import COLOURLESS, DEFAULT_THEME, THEMES
 from queuectl_tui.widgets.attempt_table import AttemptTable
@@ -135,6 +137,7 @@ class QueueApp(App[None]):
 
     def on_mount(self) -> None:
         self.run_worker(self._keys.run(), name="keys")
+        self.run_worker(Watch(self.session, self._tell).run(), name="watch")
         self.install_screen(WorkersScreen(self.session), "workers")
         self.install_screen(DeadScreen(self.session), "dead")
         self.push_screen(JobsScreen(self.session))
@@ -161,8 +164,17 @@ class QueueApp(App[None]):
 
     def copy_to_clipboard(self, text: str) -> None:
         self._clipboard = text
+        self._send(osc52(text, tmux="TMUX" in os.environ))
+
+    def _tell(self, sentence: str) -> None:
+        """Tells what a watched job came to, also to one who looks elsewhere."""
+        say(self.screen, sentence)
+        notices = Notices(self.session.config.notify, write=self._send, tmux="TMUX" in os.environ)
+        notices.tell(sentence)
+
+    def _send(self, sequence: str) -> None:
         if self._driver is not None:
-            self._driver.write(osc52(text, tmux="TMUX" in os.environ))
+            self._driver.write(sequence)
 
     # -- screens
 

@@ -74,7 +74,9 @@ class DeadScreen(JobListScreen):
 
     def show_list(self, picture: ListPicture) -> None:
         self.query_one(Banner).show_status(picture.snapshot.status)
-        if picture.snapshot.status.counts.get(JobState.DEAD):
+        dead = picture.snapshot.status.counts.get(JobState.DEAD, 0)
+        self.session.seen[JobState.DEAD] = dead
+        if dead:
             self.table.set_empty("No dead job matches: esc clears the filter")
         else:
             self.table.set_empty(

@@ -20,6 +20,7 @@ from queuectl_tui.screens.job import JobScreen
 from queuectl_tui.screens.job_actions import JobActions
 from queuectl_tui.screens.listing import ListPicture, ListRequest, read_list
 from queuectl_tui.screens.live import LiveScreen
+from queuectl_tui.screens.running import read_progress
 from queuectl_tui.screens.session import Lane, Session
 from queuectl_tui.screens.sort_picker import SortPicker
 from queuectl_tui.screens.talk import complain, say, voice_of
@@ -68,6 +69,12 @@ class JobListScreen(LiveScreen[ListPicture]):
                 tooltip="Copy the job's command"),
         Binding("c", "copy", "copy …", id="jobs.copy",
                 tooltip="Copy, show or save: id, command, error, all fields"),
+        Binding("b", "watch", "watch", id="jobs.watch",
+                tooltip="Watch: tell when the job ends (bell, notification: see notify)"),
+        Binding("F", "follow", "follow", id="jobs.follow",
+                tooltip="Follow the row: keep it in sight wherever it goes"),
+        Binding("z", "zoom", "zoom", id="jobs.zoom",
+                tooltip="Only the table, or with what is below or beside it"),
         Binding("S", "export", "export", id="jobs.export",
                 tooltip="Save what is listed as CSV or JSON"),
     ]  # fmt: skip
@@ -81,6 +88,8 @@ class JobListScreen(LiveScreen[ListPicture]):
         self.order = self._first_order()
         self.terms = Terms()
         self.actions = JobActions(session, voice_of(self))
+        self._reading_progress = False
+        self._progressing = False
 
     def _first_order(self) -> Order:
         """As the config file has it, else as it was last time."""
@@ -163,10 +172,32 @@ class JobListScreen(LiveScreen[ListPicture]):
         elif self._preview_lines:
             self.ask()
         self.show_list(picture)
+        self.table.show_watched(self.session.watched)
+        self._look_at_progress()
         self._show_title()
 
     def tick(self, now: int) -> None:
         self.table.tick(now)
+        self._look_at_progress()
+
+    def _look_at_progress(self) -> None:
+        running = self.table.running_in_sight()
+        if not self._reading_progress and (running or self._progressing):
+            self._reading_progress = True
+            self._read_progress(running)
+
+    @work(group="progress")
+    async def _read_progress(self, running: Sequence[str]) -> None:
+        try:
+            progress = await self.session.call(
+                Lane.PROGRESS, lambda queue: read_progress(queue, running)
+            )
+        except (QueueError, OSError):
+            progress = {}
+        finally:
+            self._reading_progress = False
+        self._progressing = bool(progress)
+        self.table.show_progress(progress)
 
     def show_health(self, health: Health) -> None:
         self.query_one(StoreHeader).show_health(health)
@@ -181,6 +212,7 @@ class JobListScreen(LiveScreen[ListPicture]):
             total=table.total,
             marked=len(table.marks),
             in_range=table.in_range,
+            follows=table.keeps_in_sight,
         )
 
     # -- table and filter
@@ -331,6 +363,25 @@ class JobListScreen(LiveScreen[ListPicture]):
         if job is not None:
             offered = copyables(job, self.table.marks)
             self.app.push_screen(CopyText(self.session.memory, offered))
+
+    def action_watch(self) -> None:
+        """Watches the marked jobs, or the one at the cursor; not, if all of them are watched."""
+        targets, watched = set(self.targets()), self.session.watched
+        unwatch = bool(targets) and targets <= watched
+        (watched.difference_update if unwatch else watched.update)(targets)
+        if targets:
+            name = f"{len(targets):,} jobs" if len(targets) > 1 else next(iter(targets))
+            say(self, f"No longer watching {name}" if unwatch else f"Watching {name}")
+        self.table.show_watched(watched)
+
+    def action_follow(self) -> None:
+        table = self.table
+        table.keeps_in_sight = not table.keeps_in_sight
+        table.move_to(table.cursor)
+        self._show_title()
+
+    def action_zoom(self) -> None:
+        self.toggle_class("-zoomed")
 
     @work
     async def action_export(self) -> None:

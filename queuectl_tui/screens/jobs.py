@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from textual import work
@@ -78,7 +79,7 @@ class JobsScreen(JobListScreen):
 
     def show_list(self, picture: ListPicture) -> None:
         snapshot = picture.snapshot
-        self.query_one(StateTabs).show_counts(snapshot.status.counts, self.filter.states)
+        self._notice_counts(snapshot.status.counts)
         self.query_one(Banner).show_status(snapshot.status)
         strip = self.query_one(WorkerTable)
         strip.set_empty("No worker is up: w starts some")
@@ -93,6 +94,14 @@ class JobsScreen(JobListScreen):
                 "queuectl-tui enqueue 'make test'  adds one from a shell",
                 "w  starts workers to run it",
             )
+
+    def _notice_counts(self, counts: Mapping[JobState, int]) -> None:
+        """Shows the counts; those of the states that are listed by name are seen with it."""
+        seen = self.session.seen
+        for state, count in counts.items():
+            if state not in seen or state in self.filter.states:
+                seen[state] = count
+        self.query_one(StateTabs).show_counts(counts, self.filter.states, seen)
 
     def action_state(self, number: int) -> None:
         state = TABS[number]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from queuectl_tui.config import Config
 from queuectl_tui.memory import Memory
-from store import Job
+from store import Job, JobState
 
 if TYPE_CHECKING:
     from store.queue import Queue
@@ -30,6 +30,8 @@ class Lane(Enum):
     CHANGES = "changes"
     WORKERS = "workers"
     FILES = "files"
+    WATCH = "watch"
+    PROGRESS = "progress"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,8 @@ class Session:
         self.memory = memory or Memory()
         self.config = config or Config()
         self.deeds: list[Deed] = []
+        self.watched: set[str] = set()
+        self.seen: dict[JobState, int] = {}
         self.read_only = read_only
         self.remote = remote
         self.paused = False

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from queuectl_tui.text import GLYPHS, age, duration, signal_name
 from queuectl_tui.widgets.columns import Cell, Column
 from store import Job, JobState
 
 JobColumn = Column[Job]
+_NONE: Mapping[str, float] = {}
 
 
-def job_columns(id_width: int) -> tuple[JobColumn, ...]:
-    """The columns of the jobs screen, for ids of up to ``id_width`` cells."""
+def job_columns(id_width: int, progress: Mapping[str, float] = _NONE) -> tuple[JobColumn, ...]:
+    """The columns of the jobs screen, for ids of up to ``id_width`` cells.
+
+    ``progress`` holds how far running jobs are, by id; it is looked at whenever a row is painted.
+    """
+
+    def next_cell(job: Job, now: int) -> Cell:
+        return next_or_duration(job, now, progress.get(job.id))
+
     return (
         Column("ID", id_width, _id, keep=10, sort="id"),
         Column("STATE", 11, state, keep=9, sort="state"),
@@ -18,13 +28,13 @@ def job_columns(id_width: int) -> tuple[JobColumn, ...]:
         Column("PRI", 4, _priority, keep=2, right=True, sort="priority"),
         Column("TRY", 5, _tries, keep=6, right=True, sort="attempts"),
         Column("AGE", 6, _age, keep=3, right=True, sort="created"),
-        Column("NEXT/DUR", 8, next_or_duration, keep=7, right=True, sort="run_at"),
+        Column("NEXT/DUR", 9, next_cell, keep=7, right=True, sort="run_at"),
         Column("EXIT", 5, exit_status, keep=5, right=True, sort="exit"),
         Column("COMMAND", 20, _command, keep=11, share=1, sort="command"),
     )
 
 
-def dead_columns(id_width: int) -> tuple[JobColumn, ...]:
+def dead_columns(id_width: int, _: Mapping[str, float] = _NONE) -> tuple[JobColumn, ...]:
     """The columns of the dead letter queue."""
     return (
         Column("ID", id_width, _id, keep=10, sort="id"),
@@ -41,23 +51,24 @@ def state(job: Job, _: int) -> Cell:
     return Cell(f"{GLYPHS[job.state]} {job.state.label}", job.state.value)
 
 
-def next_or_duration(job: Job, now: int) -> Cell:
+def next_or_duration(job: Job, now: int, done: float | None = None) -> Cell:
     """When a waiting job is due, how long a running one has run, how long a finished one ran."""
     if job.state is JobState.BLOCKED:
         return Cell("waits", "dim")
     if job.state in (JobState.PENDING, JobState.FAILED):
         return Cell(f"in {_until(job.run_at - now)}") if job.run_at > now else Cell("due", "dim")
     if job.state is JobState.PROCESSING:
-        return _running(job, now)
+        return _running(job, now, done)
     if job.started_at is None or job.finished_at is None:
         return Cell("-", "dim")
     return Cell(duration(max(0, job.finished_at - job.started_at) / 1000), "dim")
 
 
-def _running(job: Job, now: int) -> Cell:
+def _running(job: Job, now: int, done: float | None) -> Cell:
     if job.cancel_requested:
         return Cell("stopping", "warn")
-    return Cell("-" if job.started_at is None else _whole(now - job.started_at), "strong")
+    ran = "-" if job.started_at is None else _whole(now - job.started_at)
+    return Cell(ran if done is None else f"{int(done * 100)}% {ran}", "strong")
 
 
 def exit_status(job: Job, _: int) -> Cell:

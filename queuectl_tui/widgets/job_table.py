@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from itertools import islice
 from typing import ClassVar
 
@@ -10,10 +10,11 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 
 from queuectl_tui.widgets.job_columns import JobColumn
-from queuectl_tui.widgets.row_table import RowTable
-from store import Job, Window
+from queuectl_tui.widgets.row_table import WATCHED, RowTable
+from store import Job, JobState, Window
 
 _ID_WIDTHS = (8, 18)
+JobColumns = Callable[[int, Mapping[str, float]], tuple[JobColumn, ...]]
 
 
 class JobTable(RowTable[Job]):
@@ -46,15 +47,15 @@ class JobTable(RowTable[Job]):
     class AllWanted(Message):
         """All that match the filter are to be marked."""
 
-    def __init__(
-        self, columns: Callable[[int], tuple[JobColumn, ...]], *, chosen: Sequence[str] = ()
-    ) -> None:
+    def __init__(self, columns: JobColumns, *, chosen: Sequence[str] = ()) -> None:
         self._id_width = _ID_WIDTHS[0]
         self._columns_for = columns
         self._chosen = tuple(chosen)
+        self._progress: dict[str, float] = {}
         super().__init__(self._wanted_columns(), key=lambda job: job.id)
         self._marks: dict[str, None] = {}
         self._anchor: str | None = None
+        self._watched: Collection[str] = ()
 
     def choose_columns(self, names: Sequence[str]) -> None:
         """Shows the columns with these names, in their order; all if there are none."""
@@ -64,7 +65,7 @@ class JobTable(RowTable[Job]):
     @property
     def column_names(self) -> tuple[str, ...]:
         """Those there are."""
-        return tuple(column.name for column in self._columns_for(self._id_width))
+        return tuple(column.name for column in self._columns_for(self._id_width, self._progress))
 
     @property
     def marks(self) -> tuple[str, ...]:
@@ -91,6 +92,23 @@ class JobTable(RowTable[Job]):
             position=window.position,
         )
 
+    def running_in_sight(self) -> tuple[str, ...]:
+        """The ids of the running jobs in sight."""
+        first, last = self.visible_range
+        jobs = [self.row(index) for index in range(max(0, first - 1), last)]
+        return tuple(job.id for job in jobs if job and job.state is JobState.PROCESSING)
+
+    def show_progress(self, progress: Mapping[str, float]) -> None:
+        """How far running jobs are, by id."""
+        self._progress.clear()
+        self._progress.update(progress)
+        self.repaint()
+
+    def show_watched(self, watched: Collection[str]) -> None:
+        """Which jobs are watched; the collection is looked at whenever a row is painted."""
+        self._watched = watched
+        self.repaint()
+
     def oldest_marks(self, count: int) -> tuple[str, ...]:
         """``count`` marks, others each time, so that all are looked at in turn."""
         taken = tuple(islice(self._marks, count))
@@ -111,7 +129,11 @@ class JobTable(RowTable[Job]):
             self._marks_changed()
 
     def marker(self, key: str) -> str:
-        return "V" if key == self._anchor else "●" if key in self._marks else " "
+        if key == self._anchor:
+            return "V"
+        if key in self._marks:
+            return "●"
+        return WATCHED if key in self._watched else " "
 
     def _fit_ids(self, rows: Iterable[Job]) -> None:
         longest = max((len(job.id) for job in rows), default=0)
@@ -121,9 +143,9 @@ class JobTable(RowTable[Job]):
             self.set_columns(self._wanted_columns())
 
     def _wanted_columns(self) -> tuple[JobColumn, ...]:
-        columns = {column.name: column for column in self._columns_for(self._id_width)}
-        chosen = tuple(columns[name] for name in self._chosen if name in columns)
-        return chosen or tuple(columns.values())
+        known = self._columns_for(self._id_width, self._progress)
+        columns = {column.name: column for column in known}
+        return tuple(columns[name] for name in self._chosen if name in columns) or known
 
     def _marks_changed(self) -> None:
         self.repaint()

@@ -18,6 +18,7 @@ class _List:
     total: int
     marked: int
     in_range: bool
+    follows: bool
 
 
 class ListTitle(OneLine):
@@ -37,8 +38,9 @@ class ListTitle(OneLine):
         total: int,
         marked: int,
         in_range: bool,
+        follows: bool,
     ) -> None:
-        self._list = _List(filter, order, visible, total, marked, in_range)
+        self._list = _List(filter, order, visible, total, marked, in_range, follows)
         self._compose_line()
 
     def on_resize(self) -> None:
@@ -77,6 +79,8 @@ def _where(listed: _List) -> list[Part]:
     parts.append(Part(3, (Piece(f"{listed.order.column}{arrow}", "dim"),)))
     if listed.in_range:
         parts.append(Part(8, (Piece("range from V", "bold $accent"),)))
+    if listed.follows:
+        parts.append(Part(4, (Piece("following", "$accent"),)))
     if listed.marked:
         parts.append(Part(8, (Piece(f"{listed.marked:,} marked", "bold $accent"),)))
     return parts

@@ -25,6 +25,8 @@ TONES = (
     "plain", "dim", "strong", "id", "pending", "blocked", "processing", "failed", "completed",
     "dead", "cancelled", "warn", "bad", "good",
 )  # fmt: skip
+WATCHED = "♪"
+"""The mark of a row that is watched; it doesn't stand out as one that is marked."""
 _HEADER = 1
 _GUTTER = 2
 _SIDEWAYS = 8
@@ -112,6 +114,7 @@ class RowTable(ScrollView, Generic[Row]):
         self._sorted: tuple[str, bool] | None = None
         self._painted: dict[int, _Look] = {}
         self._empty: tuple[str, ...] = ()
+        self.keeps_in_sight = False
 
     # -- what it holds
 
@@ -246,6 +249,8 @@ class RowTable(ScrollView, Generic[Row]):
             view = view.move(self._cursor, self._total)
         else:
             view = view.follow(at, self._total)
+            if self.keeps_in_sight:
+                view = view.move(at, self._total)
         self._resize_list()
         self._go(view)
 
@@ -313,7 +318,7 @@ class RowTable(ScrollView, Generic[Row]):
             return _Look("row", "  ", ())
         at_cursor = index == self._cursor and self.can_focus
         marker = self.marker(self._key(row))
-        surface = "cursor" if at_cursor else "row" if marker == " " else "marked"
+        surface = "cursor" if at_cursor else "row" if marker in (" ", WATCHED) else "marked"
         gutter = (">" if at_cursor else " ") + marker
         return _Look(surface, gutter, tuple(self._cell(placed, row) for placed in self._placed))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from queuectl_tui.text import GLYPHS
 from queuectl_tui.widgets.one_line import OneLine, Piece, measure
@@ -20,6 +20,8 @@ TABS: tuple[JobState | None, ...] = (
 )
 """The states behind keys 0 to 7; 0 shows all."""
 
+_ALL_STATES = frozenset(JobState)
+_TROUBLE = frozenset({JobState.DEAD})
 _SHORT = ("ALL", "PEND", "BLOCK", "RUN", "RETRY", "DONE", "DEAD", "CANC")
 
 
@@ -30,14 +32,22 @@ class StateTabs(OneLine):
         super().__init__()
         self._counts: Mapping[JobState, int] = {}
         self._active: frozenset[JobState] = frozenset()
+        self._seen: Mapping[JobState, int] = {}
 
     @property
     def counts(self) -> Mapping[JobState, int]:
         return self._counts
 
-    def show_counts(self, counts: Mapping[JobState, int], active: frozenset[JobState]) -> None:
-        """``active`` are the states that the table shows; none means all."""
+    def show_counts(
+        self,
+        counts: Mapping[JobState, int],
+        active: frozenset[JobState],
+        seen: Mapping[JobState, int] | None = None,
+    ) -> None:
+        """``active`` are the states that the table shows; none means all. ``seen`` are the counts
+        as they were when last looked at: what has changed since is shown beside."""
         self._counts, self._active = counts, active
+        self._seen = self._seen if seen is None else seen
         self._compose_line()
 
     def on_resize(self) -> None:
@@ -46,16 +56,22 @@ class StateTabs(OneLine):
     def _compose_line(self) -> None:
         long = [_word(state) for state in TABS]
         glyphs = [GLYPHS[state] if state else "ALL" for state in TABS]
-        for words in (long, _SHORT, glyphs):
-            pieces = self._pieces_with(words)
+        for words, changes in (
+            (long, _ALL_STATES), (long, _TROUBLE), (_SHORT, _TROUBLE), (glyphs, _TROUBLE),
+            (glyphs, frozenset()),
+        ):  # fmt: skip
+            pieces = self._pieces_with(words, changes)
             if measure(pieces) <= self.size.width:
                 break
         self.show(pieces)
 
-    def _pieces_with(self, words: list[str] | tuple[str, ...]) -> list[Piece]:
+    def _pieces_with(self, words: Sequence[str], changes: frozenset[JobState]) -> list[Piece]:
         pieces = [Piece("[" if self._is_active(0) else " ", "bold")]
         for number, word in enumerate(words):
             pieces += self._tab(number, word)
+            state = TABS[number]
+            if state in changes:
+                pieces += self._change(state)
             closing, opening = self._is_active(number), self._is_active(number + 1)
             pieces.append(Piece("]" if closing else "[" if opening else " ", "bold"))
         return pieces
@@ -77,6 +93,11 @@ class StateTabs(OneLine):
             Piece(f" {word} ", tone, action),
             Piece(_short_count(count), tone or "bold", action),
         ]
+
+    def _change(self, state: JobState) -> list[Piece]:
+        change = self._counts.get(state, 0) - self._seen.get(state, self._counts.get(state, 0))
+        style = "bold $error" if state in _TROUBLE else "$accent"
+        return [Piece(f" ({change:+})".replace("-", "−"), style)] if change else []
 
 
 def _word(state: JobState | None) -> str:

@@ -89,6 +89,9 @@ def _status_parts(status: Status) -> list[Part]:
     failed = failed_percent(status)
     if failed is not None:
         parts.append(Part(3, (Piece("fail ", "dim"), Piece(f"{failed:.2g}%"))))
+    if failed:
+        bars = sparkline([minute[1] for minute in status.per_minute[-_MINUTES:]])
+        parts.append(Part(1, (Piece(bars, "$error"),)))
     return parts
 
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
+from functools import cache
+
 from queuectl_tui.text import age, size
 from queuectl_tui.widgets.columns import Cell, Column
 from queuectl_tui.widgets.row_table import RowTable
 from store import Worker, WorkerKind, WorkerState
 
+_BAR = 8
+_EIGHTHS = ("", "▏", "▎", "▍", "▌", "▋", "▊", "▉")
 _LATE = 5.0
 """Seconds without a heartbeat after which it is worth a glance."""
 
@@ -57,6 +62,25 @@ def _memory(worker: Worker, _: int) -> Cell:
     return Cell("-" if worker.rss_bytes is None else size(worker.rss_bytes))
 
 
+def _cpu_bar(worker: Worker, _: int) -> Cell:
+    return Cell(bar((worker.cpu_percent or 0) / 100, _BAR), "processing")
+
+
+def _memory_bar(worker: Worker, _: int) -> Cell:
+    return Cell(bar((worker.rss_bytes or 0) / _machine_memory(), _BAR), "processing")
+
+
+@cache
+def _machine_memory() -> int:
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+def bar(fraction: float, cells: int) -> str:
+    """A bar of at most ``cells``, by eighths."""
+    eighths = round(max(0.0, min(1.0, fraction)) * cells * 8)
+    return "█" * (eighths // 8) + _EIGHTHS[eighths % 8]
+
+
 def _done(worker: Worker, _: int) -> Cell:
     return Cell(str(worker.done))
 
@@ -86,7 +110,9 @@ _FULL: tuple[Column[Worker], ...] = (
     Column("STATE", 10, _state, keep=9),
     Column("JOB", 12, _job, keep=8, share=2),
     Column("CPU%", 5, _cpu, keep=6, right=True),
+    Column("", _BAR, _cpu_bar, keep=0),
     Column("MEM", 9, _memory, keep=5, right=True),
+    Column("", _BAR, _memory_bar, keep=0),
     Column("DONE", 6, _done, keep=7, right=True),
     Column("FAILED", 6, _failed, keep=7, right=True),
     Column("UP", 6, _up, keep=2, right=True),
