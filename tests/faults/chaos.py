@@ -17,7 +17,7 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from store import open_store
@@ -47,10 +47,6 @@ class Tally:
     lost: list[str] = field(default_factory=list)
     overlapping: list[str] = field(default_factory=list)
     unexplained: list[str] = field(default_factory=list)
-
-    def __add__(self, other: Tally) -> Tally:
-        names = [part.name for part in fields(self)]
-        return Tally(*(getattr(self, name) + getattr(other, name) for name in names))
 
     def __str__(self) -> str:
         return (
