@@ -57,6 +57,9 @@ class LogPane(Vertical):
     def __init__(self, stream: Stream, run: Run) -> None:
         super().__init__(id=stream.value)
         self.stream = stream
+        self.view = LogView(id=f"{stream.value}-log")
+        self._bar = SearchBar()
+        self._title = LogTitle()
         self._run = run
         self._log: OpenLog | None = None
         self._written: Mapping[Stream, int] = {}
@@ -68,18 +71,14 @@ class LogPane(Vertical):
         self._note = ""
 
     def compose(self) -> ComposeResult:
-        yield LogView(id=f"{self.stream.value}-log")
-        yield SearchBar()
-        yield LogTitle()
-
-    @property
-    def view(self) -> LogView:
-        return self.query_one(LogView)
+        yield self.view
+        yield self._bar
+        yield self._title
 
     @property
     def searching(self) -> bool:
         """Whether there is a search that could be cleared."""
-        return self.query_one(SearchBar).display
+        return self._bar.display
 
     def show_log(
         self, log: OpenLog | None, page: LogPage, written: Mapping[Stream, int], empty: str
@@ -98,7 +97,7 @@ class LogPane(Vertical):
         self._tell()
 
     def end_search(self) -> None:
-        self.query_one(SearchBar).action_clear()
+        self._bar.action_clear()
 
     # -- in the background
 
@@ -124,6 +123,8 @@ class LogPane(Vertical):
             while self._chores:
                 chore = self._chores[0]
                 more = await self._run(chore)
+                if not self.is_attached:
+                    return
                 if not more and chore in self._chores:
                     self._chores.remove(chore)
                     self._done(chore)
@@ -147,7 +148,7 @@ class LogPane(Vertical):
         view = self.view
         top = view.top_line
         self._origin = None if view.following or top is None else top.start
-        self.query_one(SearchBar).open()
+        self._bar.open()
         self._tell()
 
     @on(SearchBar.Changed)
@@ -209,18 +210,19 @@ class LogPane(Vertical):
         self._tell()
 
     def _tell(self) -> None:
-        view = self.view
-        self.query_one(SearchBar).note(*self._about_search())
-        if self._log is None:
-            self.query_one(LogTitle).show_nothing()
+        if not self.is_attached:
             return
-        self.query_one(LogTitle).show_log(
+        self._bar.note(*self._about_search())
+        if self._log is None:
+            self._title.show_nothing()
+            return
+        self._title.show_log(
             number=self._log.number,
             stream=self.stream,
             written=self._written,
             lines=self._log.index.total,
             indexed=self._log.index.indexed,
-            view=view,
+            view=self.view,
         )
 
     def _about_search(self) -> tuple[str, str]:

@@ -37,8 +37,8 @@ class LogView(Widget, can_focus=True):
 
     DEFAULT_CSS = """
     LogView > .log--dropped { background: $background; color: $text-warning; }
-    LogView > .log--found { background: $warning 35%; color: $foreground; text-style: bold; }
-    LogView > .log--here { background: $accent; color: $background; text-style: bold reverse; }
+    LogView > .log--found { background: $warning 35%; color: $foreground; text-style: underline; }
+    LogView > .log--here { background: $accent; color: $background; text-style: bold underline; }
     LogView > .log--bar { background: $background; color: $surface-lighten-2; }
     LogView > .log--thumb { background: $background; color: $surface-lighten-3; }
     LogView:focus > .log--thumb { background: $background; color: $primary; }

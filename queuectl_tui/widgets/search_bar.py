@@ -39,26 +39,31 @@ class SearchBar(Horizontal):
     class Left(Message):
         """Typing is over."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._box = Input(compact=True, select_on_focus=False)
+        self._box.cursor_blink = False
+        self._note = OneLine(classes="search-note")
+
     def compose(self) -> ComposeResult:
-        yield OneLine(classes="search-sign")
-        box = Input(compact=True, select_on_focus=False)
-        box.cursor_blink = False
-        yield box
-        yield OneLine(classes="search-note")
+        sign = OneLine(classes="search-sign")
+        sign.show([Piece("/", "bold $accent")])
+        yield sign
+        yield self._box
+        yield self._note
 
     def on_mount(self) -> None:
-        self.query_one(".search-sign", OneLine).show([Piece("/", "bold $accent")])
         self.display = False
 
     def open(self) -> None:
         self.display = True
-        self.query_one(Input).focus()
+        self._box.focus()
 
     def note(self, text: str, style: str = "dim") -> None:
-        self.query_one(".search-note", OneLine).show([Piece(text, style)])
+        self._note.show([Piece(text, style)])
 
     def clear(self) -> None:
-        self.query_one(Input).value = ""
+        self._box.value = ""
         self.display = False
 
     @on(Input.Changed)
@@ -72,7 +77,7 @@ class SearchBar(Horizontal):
         self.action_keep()
 
     def action_keep(self) -> None:
-        self.display = bool(self.query_one(Input).value)
+        self.display = bool(self._box.value)
         self.post_message(self.Left())
 
     def action_clear(self) -> None:

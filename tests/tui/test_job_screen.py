@@ -394,3 +394,15 @@ async def test_keys_are_answered_while_a_search_goes_on(backstage: Backstage) ->
         await stage.press("enter", "k", "k", "k")
         assert time.monotonic() - started < 2
         await stage.until_shown("not found")
+
+
+async def test_a_log_that_is_still_read_is_left_and_opened_again(backstage: Backstage) -> None:
+    _kept(backstage, "big", [(0, b"x" * 4095 + b"\n"), (GIB, (b"x" * 79 + b"\n") * 1_000_000)])
+    async with opened(backstage) as stage:
+        for _ in range(8):
+            stage.app.simulate_key("enter")
+            await stage.until_screen(JobScreen)
+            stage.app.simulate_key("escape")
+            await stage.until_screen(JobsScreen)
+        await _open(stage)
+        await stage.until_shown("following", "lines")
