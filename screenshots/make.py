@@ -94,7 +94,7 @@ def seed(queue: Queue, clock: Clock) -> None:
     clock.now = NOW
     for name in (supervisor, *workers):
         queue.registry.heartbeat(name)
-    queue.registry.report_usage(
+    queue.registry.report(
         {
             supervisor: (0.2, 28 << 20),
             **{
@@ -103,7 +103,8 @@ def seed(queue: Queue, clock: Clock) -> None:
                     workers, (88.1, 142.0, 0.1, 0.1), (120, 371, 27, 27), strict=True
                 )
             },
-        }
+        },
+        silence={},
     )
 
 

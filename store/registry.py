@@ -77,12 +77,26 @@ class Registry:
                 (self._clock(), worker_seq(worker)),
             )
 
-    def report_usage(self, samples: Mapping[str, tuple[float, int]]) -> None:
-        """Store CPU percent and resident bytes of workers, by id."""
+    def report(
+        self, samples: Mapping[str, tuple[float, int]], *, silence: Mapping[str, float]
+    ) -> None:
+        """Store CPU percent and resident bytes, and for how many seconds each was not heard.
+
+        Both are by id; one that has not been up yet does not come up by it.
+        """
+        now = self._clock()
         with self._database.write() as connection:
             connection.executemany(
                 "UPDATE worker SET cpu_percent = ?, rss_bytes = ? WHERE seq = ?",
                 [(cpu, rss, worker_seq(worker)) for worker, (cpu, rss) in samples.items()],
+            )
+            connection.executemany(
+                "UPDATE worker SET heartbeat_at = ?"
+                " WHERE seq = ? AND (heartbeat_at IS NOT NULL OR kind = 'supervisor')",
+                [
+                    (now - int(seconds * 1000), worker_seq(worker))
+                    for worker, seconds in silence.items()
+                ],
             )
 
     def unregister(self, worker: str) -> None:
@@ -98,14 +112,6 @@ class Registry:
             (worker_seq(supervisor),),
         )
         return {worker_id(WorkerKind.WORKER, seq) for (seq,) in rows}
-
-    def heartbeats(self, supervisor: str) -> dict[str, int]:
-        """When each worker of ``supervisor`` was last heard (UTC milliseconds)."""
-        rows = self._database.connection().execute(
-            "SELECT seq, coalesce(heartbeat_at, started_at) FROM worker WHERE supervisor = ?",
-            (worker_seq(supervisor),),
-        )
-        return {worker_id(WorkerKind.WORKER, seq): at for seq, at in rows}
 
     def registered(self) -> list[Worker]:
         """Every entry, also those not yet up."""

@@ -42,6 +42,10 @@ class Journal:
     def ended(self, attempt_id: int, leader: int, status: int) -> None:
         self._write(f"{attempt_id} {leader} {status}")
 
+    def beat(self) -> None:
+        """Say that the worker lives, at the price of one call to the system."""
+        os.utime(self._fd)
+
     def close(self) -> None:
         os.close(self._fd)
         self._path.unlink(missing_ok=True)
@@ -56,6 +60,14 @@ def read(path: Path) -> Entry | None:
         attempt, leader, status = path.read_text().split()
         return Entry(int(attempt), _number(leader), _number(status))
     return None
+
+
+def last_beat(path: Path) -> float:
+    """When the worker was last heard, by ``time.time``; 0 when it never was."""
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
 
 
 def _number(word: str) -> int | None:

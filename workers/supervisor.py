@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from store import Orders, ProcessIdentity, QueueError, Worker, WorkerKind
 from store.queue import Queue
-from workers import processes
+from workers import journal, processes
 from workers.adopted import Adopted, Ended, Reaped
 from workers.hooks import Hooks
 from workers.wakeup import Wakeup
@@ -49,7 +49,7 @@ class Member:
     identity: ProcessIdentity | None
     leaving: bool = False
     heard: bytes = b""
-    beat: tuple[int, float] = (0, 0.0)
+    beat: tuple[float, float] = (0.0, 0.0)
     """The last heartbeat, and when it was seen first (monotonic seconds)."""
 
 
@@ -269,15 +269,17 @@ class Supervisor:
         wanted = float(self._queue.settings.values()["stall_timeout"])
         if not wanted or not self._is_due("stalled", _TICK_EVERY):
             return
-        limit = max(wanted, _SILENT_FOR_SURE)
-        heartbeats, now = self._queue.registry.heartbeats(self._id), time.monotonic()
+        limit, now = max(wanted, _SILENT_FOR_SURE), time.monotonic()
         for pid, member in self._crew.items():
-            heard = heartbeats.get(member.id, 0)
+            heard = self._last_beat(member.id)
             if heard != member.beat[0]:
                 member.beat = (heard, now)
-            elif now - member.beat[1] > limit:
+            elif now - max(member.beat[1], member.since) > limit:
                 self._narrate(f"worker {member.id} has been silent for {limit:g}s: ending it")
                 os.kill(pid, signal.SIGKILL)
+
+    def _last_beat(self, worker: str) -> float:
+        return journal.last_beat(self._queue.folders.journal(worker))
 
     # Scale ---------------------------------------------------------------------------------------
 
@@ -395,13 +397,15 @@ class Supervisor:
     # Heartbeat, housekeeping ---------------------------------------------------------------------
 
     def _heartbeat(self) -> None:
+        """Tell of oneself and of all workers in one change: who lives, and what each uses."""
         if self._is_due("heartbeat", HEARTBEAT_EVERY):
-            self._queue.registry.heartbeat(self._id)
             workers = {member.process.pid: member.id for member in self._crew.values()}
             figures = self._usage.sample((os.getpid(), *workers), time.monotonic())
+            beats = {worker: self._last_beat(worker) for worker in workers.values()}
+            silence = {worker: time.time() - beat for worker, beat in beats.items() if beat}
             workers[os.getpid()] = self._id
             samples = {workers[pid]: figure for pid, figure in figures.items()}
-            self._queue.registry.report_usage(samples)
+            self._queue.registry.report(samples, silence={**silence, self._id: 0.0})
 
     def _keep_house(self) -> None:
         low = self._queue.is_disk_low()

@@ -25,6 +25,7 @@ from workers.wakeup import Wakeup
 
 HEARTBEAT_EVERY = 5.0
 _POLL_EVERY = 1.0
+_LOOK_ANYWAY_AFTER = 5.0  # the disk may have room again, which no commit tells
 _TRY_AGAIN_AFTER = 0.5
 _LONGEST_REST = 30.0
 _OVERDUE_AGAIN_AFTER = 0.05  # seconds to let a due job be that can't be taken now
@@ -60,6 +61,9 @@ class Worker:
         self._looks_due = True
         self._looked_at = 0.0
         self._heard_at = -HEARTBEAT_EVERY
+        self._is_up, self._supervised = False, True
+        self._idle_token: int | None = None
+        self._look_again_at = 0.0
         self._environ = {
             name: value for name, value in os.environ.items() if name != processes.MARKER
         }
@@ -230,21 +234,34 @@ class Worker:
         if self._draining or self._paused:
             return None
         try:
-            return self._queue.claim(self._id, self._queues)
+            return self._claim_if_changed()
         except QueueError as error:
             self._tell(str(error))
             return None
 
+    def _claim_if_changed(self) -> Lease | None:
+        """Look for a job, unless nothing was committed since the last look and none is due."""
+        token = self._queue.change_token()
+        if token == self._idle_token and time.monotonic() < self._look_again_at:
+            return None
+        lease = self._queue.claim(self._id, self._queues)
+        self._idle_token = None
+        if lease is None:
+            self._idle_token = token
+            self._look_again_at = time.monotonic() + self._until_due()
+        return lease
+
+    def _until_due(self) -> float:
+        """Seconds until a look is worth it though nothing was committed."""
+        due = self._queue.next_due()
+        if due is None:
+            return _LOOK_ANYWAY_AFTER
+        seconds = (due - self._queue.now()) / 1000
+        return min(_LOOK_ANYWAY_AFTER, seconds if seconds > 0 else _OVERDUE_AGAIN_AFTER)
+
     def _sleep(self) -> None:
         """Until somebody rings, a job becomes due, or a second is over."""
-        due: int | None = None
-        with suppress(QueueError):
-            due = self._queue.next_due()
-        if due is None or self._paused:
-            self._wait(None)
-        else:
-            seconds = (due - self._queue.now()) / 1000
-            self._wait(time.monotonic() + (seconds if seconds > 0 else _OVERDUE_AGAIN_AFTER))
+        self._wait(None if self._paused else self._look_again_at)
 
     def _wait(self, until: float | None) -> None:
         """Sleep until ``until`` (monotonic seconds), a second at most, or until woken."""
@@ -269,6 +286,7 @@ class Worker:
             return
         if not orders:
             self._wakeup.unwatch(_ORDERS)
+            self._supervised = False
             orders = Order.DRAIN.value
         for order in map(Order, orders):
             self._paused = {Order.PAUSE: True, Order.RESUME: False}.get(order, self._paused)
@@ -276,11 +294,17 @@ class Worker:
             self._stopping |= order is Order.STOP
 
     def _heartbeat(self) -> None:
+        """Be heard: first in the store, then by the supervisor, which writes for all at once."""
         now = time.monotonic()
-        if now - self._heard_at >= HEARTBEAT_EVERY:
-            with suppress(QueueError):
-                self._queue.registry.heartbeat(self._id)
-                self._heard_at = now
+        if now - self._heard_at < HEARTBEAT_EVERY:
+            return
+        if self._is_up and self._supervised:
+            self._journal.beat()
+            self._heard_at = now
+            return
+        with suppress(QueueError):
+            self._queue.registry.heartbeat(self._id)
+            self._is_up, self._heard_at = True, now
 
     def _tell(self, event: str) -> None:
         """One line to the supervisor; dropped when nobody reads."""

@@ -34,7 +34,7 @@ async def test_no_workers_teach_the_key_that_starts_them(backstage: Backstage) -
 
 async def test_a_worker_shows_what_it_runs(backstage: Backstage) -> None:
     backstage.running("run1")
-    backstage.queue.registry.report_usage({backstage.worker: (88.0, 120 * 1024 * 1024)})
+    backstage.queue.registry.report({backstage.worker: (88.0, 120 * 1024 * 1024)}, silence={})
     async with opened(backstage) as stage:
         await _go_to_workers(stage)
         await stage.until_shown("● BUSY", "run1", "88", "120.0 MB", "1 up · 1 busy")
