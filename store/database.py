@@ -15,6 +15,7 @@ import stat
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from weakref import WeakValueDictionary
 
 import peewee
 
@@ -29,6 +30,8 @@ _MOUNTINFO = Path("/proc/self/mountinfo")
 _NETWORK = frozenset({"9p", "afs", "beegfs", "ceph", "cifs", "glusterfs", "lustre", "smbfs"})
 _NETWORK_PREFIXES = ("nfs", "smb", "fuse.sshfs", "fuse.s3", "fuse.gluster", "fuse.rclone")
 _SUBFOLDERS = ("bells", "locks", "output", "scratch")
+_in_use: WeakValueDictionary[tuple[int, int], Database] = WeakValueDictionary()
+"""By device and inode. Who opens and closes such a file drops the locks that SQLite holds on it."""
 
 
 class Database:
@@ -63,6 +66,8 @@ class Database:
         with translated(path):
             self._prepare_own_folder()
             self._migrate()
+            info = os.stat(path)
+        _in_use.setdefault((info.st_dev, info.st_ino), self)
 
     @property
     def query(self) -> peewee.SqliteDatabase:
@@ -399,6 +404,8 @@ def _check_file(path: Path, *, create: bool) -> None:
     except OSError as error:
         raise StoreUnusable(f"cannot read {path}: {error.strerror}") from error
     _check_private(path, info, stat.S_ISREG)
+    if (info.st_dev, info.st_ino) in _in_use:
+        return
     try:
         with open(path, "rb") as file:
             header = file.read(16)

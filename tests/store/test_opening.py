@@ -44,6 +44,18 @@ def test_what_was_stored_is_there_after_reopening(tmp_path: Path) -> None:
     second.close()
 
 
+def test_opened_once_more_by_the_same_process_it_stays_locked(tmp_path: Path) -> None:
+    """Else the last of the others to leave would take its write-ahead log away."""
+    path = tmp_path / "queue.db"
+    queue = open_store(str(path))
+    queue.enqueue([NewJob(command="true")])
+    open_store(str(path)).close()
+    script = "import sys; from store import open_store; open_store(sys.argv[1]).close()"
+    subprocess.run([sys.executable, "-c", script, str(path)], check=True)
+    assert path.with_name("queue.db-wal").exists()
+    queue.close()
+
+
 def test_a_url_is_a_path(tmp_path: Path) -> None:
     open_store(f"sqlite:///{tmp_path}/queue.db").close()
     assert (tmp_path / "queue.db").exists()
