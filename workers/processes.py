@@ -12,7 +12,7 @@ import ctypes
 import os
 import signal
 import sys
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
@@ -104,30 +104,14 @@ def descendants(pid: int, *, besides: Collection[int] = ()) -> list[int]:
 
     Without the trees of its children ``besides`` (Linux).
     """
-    if not IS_LINUX:
-        import psutil
+    if IS_LINUX:
+        return _below(pid, _living_children(), besides)
+    import psutil
 
-        try:
-            return [child.pid for child in psutil.Process(pid).children(recursive=True)]
-        except psutil.Error:
-            return []
-    children: dict[int, list[int]] = {}
-    zombies = set()
-    for other in _all_pids():
-        stat = _linux_stat(other)
-        if stat is None:
-            continue
-        state, parent = stat.split(maxsplit=2)[:2]
-        children.setdefault(int(parent), []).append(other)
-        if state in (b"Z", b"X"):
-            zombies.add(other)
-    found: list[int] = []
-    todo = [pid]
-    while todo:
-        below = [other for other in children.get(todo.pop(), []) if other not in besides]
-        found += below
-        todo += below
-    return [other for other in found if other not in zombies]
+    try:
+        return [child.pid for child in psutil.Process(pid).children(recursive=True)]
+    except psutil.Error:
+        return []
 
 
 def marked(markers: Iterable[str]) -> list[int]:
@@ -212,10 +196,9 @@ class UsageSampler:
 
         figures: dict[int, tuple[float, int]] = {}
         seen: dict[int, tuple[float, float]] = {}
-        roots = frozenset(roots)
-        for root in roots:
+        for root, tree in _trees(frozenset(roots)).items():
             cpu, rss = 0.0, 0
-            for pid in (root, *descendants(root, besides=roots)):
+            for pid in tree:
                 with suppress(psutil.Error):
                     process = psutil.Process(pid)
                     with process.oneshot():
@@ -230,6 +213,36 @@ class UsageSampler:
             seen[root] = (at, cpu)
         self._last = seen
         return figures
+
+
+def _trees(roots: frozenset[int]) -> dict[int, list[int]]:
+    """Each root with all below it that is not below another root; processes are listed once."""
+    if not IS_LINUX:
+        return {root: [root, *descendants(root)] for root in roots}
+    children = _living_children()
+    return {root: [root, *_below(root, children, roots)] for root in roots}
+
+
+def _living_children() -> dict[int, list[int]]:
+    """Live processes by parent; a zombie's children have another parent already (Linux)."""
+    children: dict[int, list[int]] = {}
+    for pid in _all_pids():
+        stat = _linux_stat(pid)
+        if stat is not None:
+            state, parent_pid = stat.split(maxsplit=2)[:2]
+            if state not in (b"Z", b"X"):
+                children.setdefault(int(parent_pid), []).append(pid)
+    return children
+
+
+def _below(pid: int, children: Mapping[int, list[int]], besides: Collection[int]) -> list[int]:
+    found: list[int] = []
+    todo = [pid]
+    while todo:
+        below = [other for other in children.get(todo.pop(), []) if other not in besides]
+        found += below
+        todo += below
+    return found
 
 
 def _send(send: Callable[[int, int], None], target: int, number: signal.Signals) -> None:
