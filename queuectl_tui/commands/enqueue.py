@@ -4,64 +4,69 @@ from __future__ import annotations
 
 import io
 import os
-import re
-import shutil
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Unpack
+from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
 from queuectl_tui import streams
-from queuectl_tui.capture import captured_env, select_env
-from queuectl_tui.commands.follow import follow as follow_job
+from queuectl_tui.commands.each import jobs_of_lines
+from queuectl_tui.commands.follow import follow as follow_jobs
+from queuectl_tui.commands.job_options import (
+    VectorCommand,
+    checked,
+    clean_env_option,
+    current_folder,
+    fields_of,
+    given_vector,
+    how_options,
+    require_program,
+    taken_along,
+    when_options,
+)
 from queuectl_tui.commands.options import json_option, show_env_option
 from queuectl_tui.output import job_to_json, print_json_array
 from queuectl_tui.session import current_queue
-from store import InvalidInput, NewJob, QueueError, WorkerKind, WorkerState
-from store.fielderrors import FieldError
-from store.jobspec import Reading, looks_like_json, new_job, read_jobs
+from store import InvalidInput, NewJob, WorkerKind, WorkerState
+from store.jobspec import looks_like_json, read_jobs
 
 if TYPE_CHECKING:
     from store.queue import Queue
 
-_VECTOR = "queuectl_tui.vector"
 _STDIN = "-"
 
 
-class _Enqueue(click.Command):
-    """Keeps apart what follows ``--``: an argument vector, whatever it looks like."""
+@dataclass
+class _Told:
+    """What came up on the way, to be told at the end."""
 
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        if "--" in args:
-            at = args.index("--")
-            ctx.meta[_VECTOR] = args[at + 1 :]
-            args = args[:at]
-        return super().parse_args(ctx, args)
+    jobs: int = 0
+    queues: set[str] = field(default_factory=set)
+    ended_elsewhere: Counter[str] = field(default_factory=Counter)
 
 
-@click.command("enqueue", cls=_Enqueue)
+@click.command("enqueue", cls=VectorCommand)
 @click.argument("words", nargs=-1, metavar="[LINE | JSON | - | -- PROGRAM [ARG]...]")
 @click.option("--file", "-f", metavar="FILE", help="Jobs as JSON or JSON Lines; - is stdin.")
+@click.option("--each", metavar="FILE", help="A job for each line, put where {} is after --.")
+@click.option("--null", "-0", is_flag=True, help="What --each reads is parted by NUL.")
 @click.option("--id", metavar="ID", help="Else one is made.")
-@click.option("--queue", metavar="NAME", help="Else: default.")
-@click.option("--priority", type=int, metavar="N", help="-1000 to 1000; higher runs first.")
-@click.option("--delay", metavar="D", help="Not before this long from now.")
-@click.option("--run-at", "--at", metavar="TIME", help="Not before this time.")
-@click.option("--max-retries", type=int, metavar="N", help="Runs after the first.")
-@click.option("--timeout", metavar="D", help="The longest that one attempt may take; 0: none.")
-@click.option("--stop-grace", metavar="D", help="Between SIGTERM and SIGKILL.")
-@click.option("--backoff-base", type=float, metavar="N", help="Retry n waits N ** n seconds.")
-@click.option("--depends-on", "--after", multiple=True, metavar="ID", help="Run after these.")
-@click.option("--env", multiple=True, metavar="NAME[=VALUE]", help="Set, or take along, NAME.")
-@click.option("--clean-env", is_flag=True, help="Take no variables along from here.")
-@click.option("--unique-key", metavar="TEXT", help="Refuse while an unfinished job has it.")
-@click.option("--label", metavar="TEXT", help="Free text.")
-@click.option("--cwd", metavar="FOLDER", help="Where to run; else here.")
+@how_options
+@when_options
+@clean_env_option
+@click.option(
+    "--if-exists",
+    type=click.Choice(["error", "skip"]),
+    default="error",
+    show_default=True,
+    help="When an id or a unique key is in use: refuse all, or leave that job out.",
+)
 @click.option("--all-states", is_flag=True, help="Of exported jobs take the finished ones too.")
 @click.option("--dry-run", is_flag=True, help="Check everything, store nothing.")
 @click.option("--follow", is_flag=True, help="Then print what the job prints, until it ends.")
@@ -71,10 +76,13 @@ def command(
     *,
     words: tuple[str, ...],
     file: str | None,
+    each: str | None,
+    null: bool,
     env: tuple[str, ...],
     clean_env: bool,
     depends_on: tuple[str, ...],
     cwd: str | None,
+    if_exists: str,
     all_states: bool,
     dry_run: bool,
     follow: bool,
@@ -85,44 +93,67 @@ def command(
     """Enqueue jobs: one line for the shell, JSON, or, after --, an argument vector.
 
     With JSON, options replace the fields of every job.
+
+    With --each FILE every line of it that isn't empty makes a job of the argument vector: {} is
+    the line, {.} the line without its extension, {/} its base name, {//} its folder, {/.} its base
+    name without extension. Without any of them the line is the last argument. They may stand in
+    --id, --unique-key and --label, too.
     """
     if follow and (as_json or dry_run):
         raise click.UsageError("--follow goes with neither --json nor --dry-run.")
-    vector: list[str] | None = click.get_current_context().meta.get(_VECTOR)
-    _require_one_source(vector, words, file)
-    queue = current_queue()
-    fields = _fields(simple, env, depends_on, cwd)
-    here, now = _current_folder(), queue.now()
-    skipped: Counter[str] = Counter()
+    vector = given_vector()
+    _require_one_source(vector, words, file, each)
+    if null and each is None:
+        raise click.UsageError("-0 goes with --each.")
+    queue, skip = current_queue(), if_exists == "skip"
+    fields = fields_of(simple, env, depends_on=depends_on, cwd=cwd)
+    here, now, told = current_folder(), queue.now(), _Told()
     jobs: Iterable[NewJob]
-    if vector is not None:
-        jobs = _from_options({"argv": vector, **fields}, now, here)
-    elif file is None and words[0] != _STDIN and not looks_like_json(words[0]):
-        jobs = _from_options({"command": words[0], **fields}, now, here)
-    else:
-        jobs = _from_document(
-            file, words, now=now, cwd=here, all_states=all_states, overrides=fields, skipped=skipped
+    if each is not None:
+        jobs = _of_each(
+            each,
+            vector or [],
+            fields,
+            separator=b"\0" if null else b"\n",
+            may_repeat=skip,
+            now=now,
+            cwd=here,
         )
-    queues: set[str] = set()
-    captured = {} if dry_run else _captured(queue, env, clean=clean_env)
-    ids = _enqueue(queue, _noting_queues(jobs, queues), captured, dry_run=dry_run)
-    _narrate(queue, ids, skipped, queues, dry_run=dry_run)
+    elif vector is not None:
+        jobs = [checked({"argv": vector, **fields}, now=now, cwd=here)]
+    elif file is None and words[0] != _STDIN and not looks_like_json(words[0]):
+        jobs = [checked({"command": words[0], **fields}, now=now, cwd=here)]
+    else:
+        jobs = _of_document(
+            words[0] if file is None else None,
+            file or _STDIN,
+            fields,
+            now=now,
+            cwd=here,
+            all_states=all_states,
+            skipped=told.ended_elsewhere,
+        )
+    captured = {} if dry_run else taken_along(queue, env, clean=clean_env)
+    ids = _enqueue(queue, _noted(jobs, told), captured, dry_run=dry_run, skip=skip)
+    _narrate(queue, ids, told, dry_run=dry_run)
     _print(queue, ids, as_json=as_json, show_env=show_env, dry_run=dry_run)
-    return max([follow_job(queue, job_id) for job_id in ids], default=0) if follow else 0
+    return follow_jobs(queue, ids) if follow else 0
 
 
 # -- What was given
 
 
 def _require_one_source(
-    vector: Sequence[str] | None, words: Sequence[str], file: str | None
+    vector: Sequence[str] | None, words: Sequence[str], file: str | None, each: str | None
 ) -> None:
     if vector is not None and words:
         raise click.UsageError("Words on both sides of `--`: put the whole command after it.")
-    if file is not None and (words or vector is not None):
+    if file is not None and (words or vector is not None or each is not None):
         raise click.UsageError("Give --file or a command, not both.")
+    if each is not None and vector is None:
+        raise click.UsageError("With --each, put `--` before a program and its arguments.")
     if vector is not None:
-        _require_program(vector)
+        require_program(vector)
     elif len(words) > 1:
         raise click.UsageError(
             "Several words: quote them as one line for the shell, or put `--` before a program and"
@@ -132,106 +163,99 @@ def _require_one_source(
         raise click.UsageError("Give a line for the shell, JSON, --file FILE, or -- PROGRAM.")
 
 
-def _require_program(vector: Sequence[str]) -> None:
-    if not vector:
-        raise click.UsageError("After `--`, give a program.")
-    word = vector[0]
-    if len(vector) == 1 and len(word.split()) > 1 and shutil.which(word) is None:
-        raise click.UsageError(f'"{word}" names no program: to give a shell line, drop `--`.')
-
-
-def _fields(
-    simple: Mapping[str, object], env: Sequence[str], depends_on: Sequence[str], cwd: str | None
-) -> dict[str, object]:
-    """The fields that options set, unchecked."""
-    fields = {name: value for name, value in simple.items() if value is not None}
-    if assigned := dict(item.split("=", 1) for item in env if "=" in item):
-        fields["env"] = assigned
-    if depends_on:
-        fields["depends_on"] = [name.strip() for item in depends_on for name in item.split(",")]
-    if cwd is not None:
-        fields["cwd"] = os.path.abspath(cwd)
-    return fields
-
-
-def _current_folder() -> str:
-    try:
-        folder = os.getcwd()
-        folder.encode()
-    except FileNotFoundError:
-        raise QueueError("the current folder is gone; change to one that is there") from None
-    except UnicodeEncodeError:
-        raise QueueError("the current folder's name is not UTF-8; change to another") from None
-    return folder
-
-
-def _captured(queue: Queue, env: Sequence[str], *, clean: bool) -> dict[str, str]:
-    named = [item for item in env if "=" not in item]
-    return select_env("", os.environ, named) if clean else captured_env(queue, extra=named)
-
-
 # -- Jobs
 
 
-def _from_options(fields: Mapping[str, object], now: int, cwd: str) -> list[NewJob]:
-    try:
-        return [new_job(fields, now=now, cwd=cwd)]
-    except FieldError as error:
-        base = re.split(r"[.\[]", error.field)[0]
-        option = base if base in ("command", "argv") else f"--{base.replace('_', '-')}"
-        where = option + error.field.removeprefix(base)
-        raise InvalidInput(f"{where}: {error.problem}") from None
-
-
-def _from_document(
-    file: str | None, words: Sequence[str], **how: Unpack[Reading]
+def _of_each(
+    name: str,
+    vector: Sequence[str],
+    fields: Mapping[str, object],
+    *,
+    separator: bytes,
+    may_repeat: bool,
+    now: int,
+    cwd: str,
 ) -> Iterator[NewJob]:
-    if file is None and words[0] != _STDIN:
-        yield from read_jobs(io.BytesIO(os.fsencode(words[0])), **how)
+    with _opened(name) as stream:
+        yield from jobs_of_lines(
+            stream,
+            vector,
+            fields,
+            separator=separator,
+            may_repeat=may_repeat,
+            now=now,
+            cwd=cwd,
+        )
+
+
+def _of_document(
+    inline: str | None,
+    name: str,
+    overrides: Mapping[str, object],
+    *,
+    now: int,
+    cwd: str,
+    all_states: bool,
+    skipped: Counter[str],
+) -> Iterator[NewJob]:
+    with _opened(name, inline) as stream:
+        yield from read_jobs(
+            stream, now=now, cwd=cwd, all_states=all_states, overrides=overrides, skipped=skipped
+        )
+
+
+@contextmanager
+def _opened(name: str, inline: str | None = None) -> Iterator[BinaryIO]:
+    """The source of jobs, whose name is put before every error about it."""
+    if inline not in (None, _STDIN):
+        yield io.BytesIO(os.fsencode(inline))
         return
-    name = _STDIN if file is None else file
     try:
-        with _opened(name) as stream:
-            yield from read_jobs(stream, **how)
+        if name == _STDIN:
+            yield sys.stdin.buffer
+        else:
+            with Path(name).open("rb") as stream:
+                yield stream
     except InvalidInput as error:
         raise InvalidInput(f"{'stdin' if name == _STDIN else name}: {error}") from None
     except OSError as error:
         raise InvalidInput(f"{name}: {error.strerror or error}") from None
 
 
-def _opened(name: str) -> AbstractContextManager[BinaryIO]:
-    return nullcontext(sys.stdin.buffer) if name == _STDIN else Path(name).open("rb")
-
-
-def _noting_queues(jobs: Iterable[NewJob], queues: set[str]) -> Iterator[NewJob]:
+def _noted(jobs: Iterable[NewJob], told: _Told) -> Iterator[NewJob]:
     for job in jobs:
-        queues.add(job.queue)
+        told.jobs += 1
+        told.queues.add(job.queue)
         yield job
 
 
 def _enqueue(
-    queue: Queue, jobs: Iterator[NewJob], captured: Mapping[str, str], *, dry_run: bool
+    queue: Queue,
+    jobs: Iterator[NewJob],
+    captured: Mapping[str, str],
+    *,
+    dry_run: bool,
+    skip: bool,
 ) -> list[str]:
     first = next(jobs, None)
     if first is None:  # all were left out
         return []
-    return queue.enqueue(chain([first], jobs), captured_env=captured, dry_run=dry_run)
+    return queue.enqueue(
+        chain([first], jobs), captured_env=captured, dry_run=dry_run, skip_existing=skip
+    )
 
 
 # -- What is said about it
 
 
-def _narrate(
-    queue: Queue,
-    ids: Sequence[str],
-    skipped: Counter[str],
-    queues: set[str],
-    *,
-    dry_run: bool,
-) -> None:
-    if skipped:
-        states = ", ".join(f"{count} {state}" for state, count in sorted(skipped.items()))
-        streams.narrate(f"{skipped.total()} skipped ({states}); --all-states takes them too")
+def _narrate(queue: Queue, ids: Sequence[str], told: _Told, *, dry_run: bool) -> None:
+    if told.ended_elsewhere:
+        counts = sorted(told.ended_elsewhere.items())
+        states = ", ".join(f"{count} {state}" for state, count in counts)
+        total = told.ended_elsewhere.total()
+        streams.narrate(f"{total} skipped ({states}); --all-states takes them too")
+    if known := told.jobs - len(ids):
+        streams.narrate(f"{known} skipped: the id or the unique key is in use")
     if dry_run:
         streams.narrate(f"dry run: {len(ids)} would be enqueued, nothing was stored")
         return
@@ -240,7 +264,7 @@ def _narrate(
         for worker in (queue.workers() if ids else ())
         if worker.kind is WorkerKind.WORKER and worker.state is not WorkerState.STALE
     ]
-    for name in sorted(queues) if ids else ():
+    for name in sorted(told.queues) if ids else ():
         if not any(not names or name in names for names in served):
             streams.narrate(
                 f"No worker serves queue {name}; start one with: queuectl-tui worker start"

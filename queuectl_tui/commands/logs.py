@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from queuectl_tui import streams
-from queuectl_tui.commands.follow import follow as follow_job
+from queuectl_tui.commands.follow import follow as follow_jobs
 from queuectl_tui.commands.options import json_option
 from queuectl_tui.job_output import chunks, printable, tell_dropped
 from queuectl_tui.output import json_text
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @click.command("logs")
-@click.argument("job_id", metavar="ID")
+@click.argument("ids", metavar="ID...", nargs=-1, required=True)
 @click.option("--attempt", type=click.IntRange(1), metavar="N", help="Not the last one, but this.")
 @click.option("--stdout", "only_stdout", is_flag=True, help="Only what went to stdout.")
 @click.option("--stderr", "only_stderr", is_flag=True, help="Only what went to stderr.")
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 @json_option
 def command(
     *,
-    job_id: str,
+    ids: tuple[str, ...],
     attempt: int | None,
     only_stdout: bool,
     only_stderr: bool,
@@ -43,14 +43,18 @@ def command(
     """Print what a job's last attempt wrote to stdout, then what it wrote to stderr.
 
     With --follow both are printed as they arrive, through later attempts, until the job ends: exit
-    code 0 if it completed, else 1.
+    code 0 if it completed, else 1. Several jobs can be followed at once; their lines begin with
+    their ids.
     """
+    if len(ids) > 1 and (not follow or attempt is not None):
+        raise click.UsageError("Several ids go with --follow, and not with --attempt.")
     queue = current_queue()
     wanted = _wanted(only_stdout, only_stderr)
     if follow:
         if as_json:
             raise click.UsageError("Give --follow or --json, not both.")
-        return follow_job(queue, job_id, wanted=wanted, first=attempt, tail=tail, raw=raw)
+        return follow_jobs(queue, ids, wanted=wanted, first=attempt, tail=tail, raw=raw)
+    (job_id,) = ids
     views = {stream: queue.output(job_id, attempt, stream) for stream in wanted}
     if as_json:
         _print_json(job_id, views, tail)

@@ -144,8 +144,8 @@ def ran(
     return lease
 
 
-def claimed(queue: Queue) -> Lease:
-    lease = queue.claim("w1")
+def claimed(queue: Queue, worker: str = "w1") -> Lease:
+    lease = queue.claim(worker)
     assert lease is not None
     return lease
 

@@ -300,3 +300,42 @@ def test_enqueue_and_follow(program: Program, queue: Queue) -> None:
     ran(queue, stdout=b"out\n")
 
     assert following.end()[:2] == (0, b"out\n")
+
+
+def test_lines_of_several_jobs_begin_with_whose_they_are(
+    program: Program, ok: Ok, queue: Queue
+) -> None:
+    for name in ("a", "longer", "dies"):
+        ok("enqueue", "--id", name, "--max-retries", "0", "x")
+    following = Following(program.start("logs", "-f", "a", "longer", "dies", "a"))
+    first = claimed(queue, "w1")
+    second = claimed(queue, "w2")
+    kept(queue, first, Stream.STDOUT, b"one\nhalf")
+    following.reads(b"a      | one\n")
+    queue.folders.scratch("w2", Stream.STDOUT).write_bytes(b"two\n")
+    following.reads(b"longer | two\n")
+    kept(queue, first, Stream.STDOUT, b" whole\n")
+    following.reads(b"a      | half whole\n")
+    ended(queue, first, stdout=b"one\nhalf whole\nno end", stderr=b"warn\n")
+    following.reads(b"a      | no end\n")
+    ended(queue, second, stdout=b"two\n")
+    ran(queue, state=AttemptState.FAILED, exit_code=3)
+
+    assert following.end() == (1, b"", b"a      | warn\n")
+
+
+def test_several_jobs_that_completed(program: Program, ok: Ok, queue: Queue) -> None:
+    ok("enqueue", "--id", "a", "x")
+    ok("enqueue", "--id", "b", "x")
+    ran(queue, stdout=b"1\n")
+    ran(queue, stdout=b"2\n")
+
+    done = program.run("logs", "-f", "a", "b")
+
+    assert done.returncode == 0
+    assert sorted(done.stdout.splitlines()) == [b"a | 1", b"b | 2"]
+
+
+@pytest.mark.parametrize("words", [(), ("a", "b"), ("-f", "--attempt", "1", "a", "b")])
+def test_several_ids_are_only_followed(words: tuple[str, ...], cli: Cli) -> None:
+    assert cli("logs", *words).exit_code == 2
