@@ -26,6 +26,7 @@ _COMMANDS = {
     "wait": "queuectl_tui.commands.wait",
     "cancel": "queuectl_tui.commands.cancel",
     "retry": "queuectl_tui.commands.retry",
+    "edit": "queuectl_tui.commands.edit",
     "delete": "queuectl_tui.commands.delete",
     "prune": "queuectl_tui.commands.prune",
     "dlq": "queuectl_tui.commands.dlq",

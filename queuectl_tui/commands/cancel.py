@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from queuectl_tui import streams
+from queuectl_tui.commands.chosen import UNFINISHED, Chosen, chosen_jobs
 from queuectl_tui.commands.options import yes_option
 from queuectl_tui.confirm import confirm
 from queuectl_tui.session import current_queue
@@ -14,16 +15,24 @@ _LONG_MS = 60_000
 
 
 @click.command("cancel")
-@click.argument("ids", metavar="ID...", nargs=-1, required=True)
+@chosen_jobs(UNFINISHED, done="cancelled")
 @yes_option
-def command(ids: tuple[str, ...], yes: bool) -> None:
-    """Cancel jobs: waiting ones at once, running ones by SIGTERM, after the grace SIGKILL."""
+def command(chosen: Chosen, dry_run: bool, yes: bool) -> None:
+    """Cancel jobs: waiting ones at once, running ones by SIGTERM, after the grace SIGKILL.
+
+    They are named, or all that match a filter.
+    """
     queue = current_queue()
+    if dry_run:
+        chosen.print_ids(queue)
+        return
     now = queue.now()
-    long = [job for job in map(queue.job, ids) if _has_run_long(job, now)]
+    long = [job for job in chosen.jobs(queue) if _has_run_long(job, now)]
     if long:
         confirm("Cancel what runs?", long, now=now, yes=yes)
-    for job in queue.cancel(ids):
+    if chosen.wanted is not None:
+        streams.narrate(f"{queue.cancel_matching(chosen.wanted)} cancelled, or being stopped")
+    for job in queue.cancel(chosen.ids) if chosen.ids else ():
         running = job.state is JobState.PROCESSING
         streams.narrate(f"{job.id}: {'is being stopped' if running else 'cancelled'}")
 

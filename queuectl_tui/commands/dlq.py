@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import click
 
 from queuectl_tui import streams
+from queuectl_tui.commands.chosen import Chosen, require_filled
 from queuectl_tui.commands.options import (
     all_option,
     ids_argument,
@@ -22,10 +23,11 @@ from queuectl_tui.confirm import confirm_bulk
 from queuectl_tui.output import job_to_json, print_json_array, print_table
 from queuectl_tui.session import current_queue
 from queuectl_tui.text import local_time
-from store import Job, JobFilter, JobState, WrongState
+from store import Job, JobFilter, JobState
 
-if TYPE_CHECKING:
-    from store.queue import Queue
+_dry_run_option = click.option(
+    "--dry-run", is_flag=True, help="Print the ids of the jobs that are meant."
+)
 
 
 @click.group("dlq")
@@ -58,6 +60,7 @@ def list_dead(
 @ids_argument
 @all_option
 @_filters
+@_dry_run_option
 def retry(
     *,
     ids: tuple[str, ...],
@@ -65,23 +68,25 @@ def retry(
     queue: str | None,
     search: str | None,
     label: str | None,
+    dry_run: bool,
 ) -> None:
-    """Run dead jobs again, their attempts back at 0."""
+    """Run dead jobs again, their attempts back at 0: named ones, or all that match a filter."""
     store = current_queue()
-    wanted = _dead(queue, search, label)
-    _require_ids_or_all(ids, everything, wanted)
-    if everything:
-        count = store.retry_matching(wanted)
+    chosen = _chosen(ids, everything, _dead(queue, search, label))
+    if dry_run:
+        chosen.print_ids(store)
+    elif chosen.wanted is not None:
+        streams.narrate(f"{store.retry_matching(chosen.wanted)} pending again")
     else:
-        _require_dead(store, ids)
-        count = len(store.retry(ids))
-    streams.narrate(f"{count} pending again")
+        chosen.jobs(store)  # refuses others than dead ones
+        streams.narrate(f"{len(store.retry(ids))} pending again")
 
 
 @command.command("delete")
 @ids_argument
 @all_option
 @_filters
+@_dry_run_option
 @yes_option
 def delete(
     *,
@@ -90,21 +95,23 @@ def delete(
     queue: str | None,
     search: str | None,
     label: str | None,
+    dry_run: bool,
     yes: bool,
 ) -> None:
-    """Remove dead jobs with their history and logs."""
+    """Remove dead jobs with their history and logs: named ones, or all that match a filter."""
     store = current_queue()
-    wanted = _dead(queue, search, label)
-    _require_ids_or_all(ids, everything, wanted)
-    if everything:
-        jobs = store.jobs(wanted)
+    chosen = _chosen(ids, everything, _dead(queue, search, label))
+    if dry_run:
+        chosen.print_ids(store)
+        return
+    jobs = chosen.jobs(store)
+    if chosen.wanted is not None:
         question = f"Delete {len(jobs)} dead jobs with their logs?"
         confirm_bulk(question, jobs, now=store.now(), yes=yes)
-        count = store.delete_matching(wanted)
+        count = store.delete_matching(chosen.wanted)
     else:
-        _require_dead(store, ids)
         store.delete(ids)
-        count = len(ids)
+        count = len(jobs)
     streams.narrate(f"{count} deleted")
 
 
@@ -112,17 +119,12 @@ def _dead(queue: str | None, search: str | None, label: str | None) -> JobFilter
     return JobFilter(states=frozenset({JobState.DEAD}), queue=queue, search=search, label=label)
 
 
-def _require_ids_or_all(ids: Sequence[str], everything: bool, wanted: JobFilter) -> None:
-    if bool(ids) is everything:
-        raise click.UsageError("Give ids, or --all.")
-    if ids and wanted != _dead(None, None, None):
-        raise click.UsageError("Filters go with --all, not with ids.")
-
-
-def _require_dead(queue: Queue, ids: Sequence[str]) -> None:
-    for job in map(queue.job, ids):
-        if job.state is not JobState.DEAD:
-            raise WrongState(f"job {job.id} is {job.state.value}, not dead")
+def _chosen(ids: tuple[str, ...], everything: bool, wanted: JobFilter) -> Chosen:
+    given = {"--queue": wanted.queue, "--search": wanted.search, "--label": wanted.label}
+    filtered = require_filled(given) or everything
+    if bool(ids) is filtered:
+        raise click.UsageError("Give ids, a filter, or --all.")
+    return Chosen(ids, wanted if filtered else None, wanted.states, "treated as dead")
 
 
 def _print_dead(jobs: list[Job], now: int) -> None:

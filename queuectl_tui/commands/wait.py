@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import click
 
 from queuectl_tui import streams
-from queuectl_tui.commands.options import Duration, ids_argument
+from queuectl_tui.commands.chosen import ANY, UNFINISHED, Chosen, chosen_jobs
+from queuectl_tui.commands.options import Duration
 from queuectl_tui.commands.polling import is_over, until_changed
 from queuectl_tui.session import current_queue
-from store import FINISHED, JobFilter, JobState, NoSuchJob, Order
+from store import JobFilter, JobState, NoSuchJob, Order, QueueError
 
 if TYPE_CHECKING:
     from store.queue import Queue
@@ -21,19 +22,25 @@ _NAMED = 5
 
 
 @click.command("wait")
-@ids_argument
+@chosen_jobs(ANY, done="waited for", or_else="--all")
 @click.option("--all", "everything", is_flag=True, help="Those that are unfinished now.")
 @click.option("--timeout", type=Duration(), help="Give up after this long (exit code 124).")
-def command(ids: tuple[str, ...], everything: bool, timeout: float | None) -> int:
+def command(chosen: Chosen, dry_run: bool, everything: bool, timeout: float | None) -> int:
     """Wait until jobs end: exit code 0 if all completed, else 1.
 
-    A job that is blocked behind a dead or cancelled one has ended.
+    They are named, or all that match a filter now, ended ones too. A job that is blocked behind a
+    dead or cancelled one has ended.
     """
-    if bool(ids) is everything:
-        raise click.UsageError("Give ids, or --all.")
+    if (bool(chosen.ids) or chosen.wanted is not None) is everything:
+        raise click.UsageError("Give ids, a filter, or --all.")
     queue = current_queue()
+    waiting = _unfinished(queue) if everything else [job.id for job in chosen.jobs(queue)]
+    if not (waiting or everything):
+        raise QueueError("no job matches")
+    if dry_run:
+        streams.write("".join(f"{job_id}\n" for job_id in waiting))
+        return 0
     deadline = None if timeout is None else time.monotonic() + timeout
-    waiting = _unfinished(queue) if everything else [queue.job(job_id).id for job_id in ids]
     completed = True
     for at, job_id in enumerate(waiting):
         if not _until_over(queue, job_id, deadline):
@@ -43,8 +50,7 @@ def command(ids: tuple[str, ...], everything: bool, timeout: float | None) -> in
 
 
 def _unfinished(queue: Queue) -> list[str]:
-    wanted = JobFilter(states=frozenset(JobState) - FINISHED)
-    return [job.id for job in queue.jobs(wanted, Order())]
+    return [job.id for job in queue.jobs(JobFilter(states=UNFINISHED), Order())]
 
 
 def _until_over(queue: Queue, job_id: str, deadline: float | None) -> bool:

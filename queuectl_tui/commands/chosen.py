@@ -1,0 +1,117 @@
+"""Which jobs a command is for: those named, or all that match a filter."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from queuectl_tui import streams
+from queuectl_tui.commands.options import State, ids_argument
+from store import FINISHED, Job, JobFilter, JobState, Order, WrongState
+
+if TYPE_CHECKING:
+    from store.queue import Queue
+
+Function = Callable[..., Any]
+
+ANY = frozenset(JobState)
+UNFINISHED = ANY - FINISHED
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """Either ``ids`` or a filter (``wanted``) is given, or neither. Jobs must be in one of
+    ``states``, or else can't be ``done``."""
+
+    ids: tuple[str, ...]
+    wanted: JobFilter | None
+    states: frozenset[JobState]
+    done: str
+
+    def jobs(self, queue: Queue) -> list[Job]:
+        """They as they stand. Raises ``NoSuchJob``, ``WrongState``."""
+        if self.wanted is not None:
+            return queue.jobs(self.wanted, Order())
+        return [self._allowed(queue.job(job_id)) for job_id in self.ids]
+
+    def print_ids(self, queue: Queue) -> None:
+        """What a dry run prints."""
+        streams.write("".join(f"{job.id}\n" for job in self.jobs(queue)))
+
+    def _allowed(self, job: Job) -> Job:
+        if job.state not in self.states:
+            raise WrongState(f"{job.id} is {job.state.label} and cannot be {self.done}")
+        return job
+
+
+def chosen_jobs(
+    states: frozenset[JobState],
+    *,
+    done: str,
+    unless_told: frozenset[JobState] | None = None,
+    queue_option: str = "--queue",
+    label_option: str = "--label",
+    or_else: str = "",
+) -> Callable[[Function], Function]:
+    """Give a command ``chosen``, of jobs in ``states``: as arguments, or by options that filter.
+
+    ``unless_told`` are the states that a filter means without ``--state``. ``or_else`` names an
+    option that may stand instead; then neither may be given.
+    """
+    options = (
+        ids_argument,
+        click.option("--state", "in_states", type=State(), multiple=True, help="May be repeated."),
+        click.option(queue_option, "in_queue", metavar="NAME", help="All jobs of this queue."),
+        click.option(label_option, "with_label", metavar="TEXT", help="All with this label."),
+        click.option(
+            "--search", metavar="TEXT", help="All with this text in id, command or label."
+        ),
+        click.option("--dry-run", is_flag=True, help="Print the ids of the jobs that are meant."),
+    )
+
+    def decorate(function: Function) -> Function:
+        @wraps(function)
+        def command(
+            ids: tuple[str, ...],
+            in_states: tuple[JobState, ...],
+            in_queue: str | None,
+            with_label: str | None,
+            search: str | None,
+            **rest: Any,
+        ) -> Any:
+            given = {queue_option: in_queue, label_option: with_label, "--search": search}
+            filtered = require_filled(given) or bool(in_states)
+            if filtered and ids:
+                raise click.UsageError("Give ids or a filter, not both.")
+            if not (filtered or ids or or_else):
+                raise click.UsageError(f"Give ids, or a filter such as {queue_option} NAME.")
+            for state in in_states:
+                if state not in states:
+                    problem = f"{state.label} jobs cannot be {done}"
+                    raise click.BadParameter(problem, param_hint="--state")
+            wanted = JobFilter(
+                states=frozenset(in_states) or unless_told or states,
+                queue=in_queue,
+                label=with_label,
+                search=search,
+            )
+            return function(chosen=Chosen(ids, wanted if filtered else None, states, done), **rest)
+
+        decorated: Function = command
+        for option in reversed(options):
+            decorated = option(decorated)
+        return decorated
+
+    return decorate
+
+
+def require_filled(given: dict[str, str | None]) -> bool:
+    """Whether any filter is given. One that is empty, a variable unset perhaps, is refused."""
+    for name, value in given.items():
+        if value == "":
+            raise click.BadParameter("must not be empty", param_hint=name)
+    return any(value is not None for value in given.values())
