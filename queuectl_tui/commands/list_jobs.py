@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
+from typing import TYPE_CHECKING
+
 import click
 
 from queuectl_tui import streams
@@ -13,10 +17,14 @@ from queuectl_tui.commands.options import (
     search_option,
     show_env_option,
 )
-from queuectl_tui.output import job_to_json, print_json_array, print_table
+from queuectl_tui.commands.watching import watch as watch_store
+from queuectl_tui.output import job_to_json, print_json_array, print_json_line, print_table
 from queuectl_tui.session import current_queue
 from queuectl_tui.text import local_time
 from store import SORT_COLUMNS, Job, JobFilter, JobState, Order
+
+if TYPE_CHECKING:
+    from store.queue import Queue
 
 _ROWS = 100
 _NEWEST_FIRST = ("created", "updated", "finished")
@@ -31,6 +39,7 @@ _NEWEST_FIRST = ("created", "updated", "finished")
 @click.option("--reverse", is_flag=True)
 @click.option("--limit", type=click.IntRange(0), metavar="N")
 @click.option("--offset", type=click.IntRange(0), default=0, metavar="N")
+@click.option("--watch", is_flag=True, help="Print again whenever something changes.")
 @json_option
 @show_env_option
 def command(
@@ -43,6 +52,7 @@ def command(
     reverse: bool,
     limit: int | None,
     offset: int,
+    watch: bool,
     as_json: bool,
     show_env: bool,
 ) -> None:
@@ -50,11 +60,30 @@ def command(
     store = current_queue()
     wanted = JobFilter(states=frozenset(states), queue=queue, label=label, search=search)
     order = _order(sort, reverse=reverse)
-    if as_json:
+    if watch and as_json:
+
+        def show() -> None:
+            found = store.jobs(wanted, order, limit=limit, offset=offset)
+            print_json_line([job_to_json(job, show_env=show_env) for job in found])
+
+        watch_store(store, show, as_json=True)
+    elif watch:
+        rows = _rows_on_screen() if limit is None else limit
+        watch_store(store, lambda: _print(store, wanted, order, rows, offset), as_json=False)
+    elif as_json:
         found = store.iter_jobs(wanted, order, limit=limit, offset=offset)
         print_json_array(job_to_json(job, show_env=show_env) for job in found)
-        return
-    jobs = store.jobs(wanted, order, limit=_ROWS if limit is None else limit, offset=offset)
+    else:
+        _print(store, wanted, order, _ROWS if limit is None else limit, offset)
+
+
+def _rows_on_screen() -> int:
+    """What a terminal shows below the heading and above the count."""
+    return max(1, shutil.get_terminal_size().lines - 3) if sys.stdout.isatty() else _ROWS
+
+
+def _print(store: Queue, wanted: JobFilter, order: Order, limit: int, offset: int) -> None:
+    jobs = store.jobs(wanted, order, limit=limit, offset=offset)
     print_jobs(jobs, now=store.now())
     total = store.count(wanted)
     if len(jobs) < total:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from queuectl_tui.commands.options import json_option, show_env_option
@@ -15,8 +17,11 @@ from queuectl_tui.output import (
 from queuectl_tui.session import current_queue
 from queuectl_tui.streams import write
 from queuectl_tui.text import duration, local_time, size
-from store import Attempt, Job
+from store import FINISHED, Attempt, Job, JobState, OnDependencyFailure
 from store.jobspec import MASK
+
+if TYPE_CHECKING:
+    from store.queue import Queue
 
 
 @click.command("show")
@@ -27,18 +32,30 @@ def command(job_id: str, as_json: bool, show_env: bool) -> None:
     """Show one job with its history."""
     queue = current_queue()
     job, history = queue.job(job_id), queue.history(job_id)
+    waits_for = _waits_for(queue, job)
     if as_json:
         shown = job_to_json(job, show_env=show_env)
-        print_json({**shown, "history": [attempt_to_json(attempt) for attempt in history]})
+        needs = [{"id": needed.id, "state": needed.state.value} for needed in waits_for]
+        attempts = [attempt_to_json(attempt) for attempt in history]
+        print_json({**shown, "history": attempts, "waits_for": needs, "schedule": job.schedule})
         return
     now = queue.now()
-    print_fields(_fields(job, now, show_env=show_env))
+    print_fields(_fields(job, waits_for, now, show_env=show_env))
     if history:
         write("\n")
         _print_history(history, now)
 
 
-def _fields(job: Job, now: int, *, show_env: bool) -> dict[str, object]:
+def _waits_for(queue: Queue, job: Job) -> list[Job]:
+    """What keeps a blocked job from running."""
+    if job.state is not JobState.BLOCKED:
+        return []
+    runs_anyway = job.on_dependency_failure is OnDependencyFailure.RUN
+    enough = FINISHED if runs_anyway else {JobState.COMPLETED}
+    return [other for other in map(queue.job, job.depends_on) if other.state not in enough]
+
+
+def _fields(job: Job, waits_for: list[Job], now: int, *, show_env: bool) -> dict[str, object]:
     fields: dict[str, object] = {
         "id": job.id,
         "state": job.state,
@@ -55,6 +72,8 @@ def _fields(job: Job, now: int, *, show_env: bool) -> dict[str, object]:
         "env": " ".join(f"{name}={value if show_env else MASK}" for name, value in job.env.items())
         or None,
         "depends on": " ".join(job.depends_on) or None,
+        "waits for": ", ".join(f"{other.id} ({other.state.label})" for other in waits_for) or None,
+        "schedule": job.schedule,
         "unique key": job.unique_key,
         "created": local_time(job.created_at, now),
         "started": _local(job.started_at, now),

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
-import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import click
 
 from queuectl_tui.commands.options import json_option
-from queuectl_tui.commands.polling import until_changed
+from queuectl_tui.commands.watching import watch as watch_store
 from queuectl_tui.output import (
     print_fields,
     print_json,
@@ -18,16 +17,12 @@ from queuectl_tui.output import (
     status_to_json,
 )
 from queuectl_tui.session import current_queue
-from queuectl_tui.streams import flush, write
+from queuectl_tui.streams import write
 from queuectl_tui.text import duration
 from store import JobState, Status
 
 if TYPE_CHECKING:
     from store.queue import Queue
-
-_REFRESH = 1.0  # seconds: ages grow even when nothing else changes
-_BETWEEN = 0.2  # seconds, at least: no eye follows faster
-_CLEAR = "\x1b[H\x1b[2J"
 
 
 @click.command("status")
@@ -37,28 +32,18 @@ def command(watch: bool, as_json: bool) -> None:
     """Show counts per state, workers, queues and throughput."""
     queue = current_queue()
     if watch:
-        _watch(queue, as_json=as_json)
-    elif as_json:
-        print_json(status_to_json(queue.status()))
+        printed = print_json_line if as_json else None
+        watch_store(queue, lambda: _show(queue, printed), as_json=as_json)
     else:
-        _print_status(queue.status())
+        _show(queue, print_json if as_json else None)
 
 
-def _watch(queue: Queue, *, as_json: bool) -> None:
-    """On a terminal a screen that stays in place, else one report after another."""
-    in_place = sys.stdout.isatty() and not as_json
-    while True:
-        token = queue.change_token()
-        status = queue.status()
-        if as_json:
-            print_json_line(status_to_json(status))
-        else:
-            write(_CLEAR if in_place else "")
-            _print_status(status)
-            write("" if in_place else "\n")
-        flush()
-        time.sleep(_BETWEEN)
-        until_changed(queue, token, deadline=time.monotonic() + _REFRESH if in_place else None)
+def _show(queue: Queue, print_document: Callable[[object], None] | None) -> None:
+    status = queue.status()
+    if print_document is None:
+        _print_status(status)
+    else:
+        print_document(status_to_json(status))
 
 
 def _print_status(status: Status) -> None:

@@ -194,6 +194,25 @@ def test_errors_are_escaped(words: tuple[str, ...], cli: Cli) -> None:
 # -- show
 
 
+def test_on_whom_a_blocked_job_waits(ok: Ok, queue: Queue) -> None:
+    for name in ("a", "b", "c"):
+        ok("enqueue", "--id", name, "--max-retries", "0", "x")
+    ok("enqueue", "--id", "held", "--after", "a,b,c", "x")
+    ok("enqueue", "--id", "bold", "--after", "a,b,c", "--on-dependency-failure", "run", "x")
+    died(queue)
+    ran(queue)
+
+    def waits_for(job_id: str) -> list[tuple[str, str]]:
+        needed = json.loads(ok("show", job_id, "--json"))["waits_for"]
+        return [(one["id"], one["state"]) for one in needed]
+
+    assert waits_for("held") == [("a", "dead"), ("c", "pending")]
+    assert waits_for("bold") == [("c", "pending")]
+    assert waits_for("a") == []
+    assert re.search("^waits for +a .DEAD., c .PENDING.$", ok("show", "held"), re.MULTILINE)
+    assert "waits for" not in ok("show", "c")
+
+
 def test_history_as_json(ok: Ok, queue: Queue) -> None:
     ok("enqueue", "--id", "a", "--max-retries", "0", "x")
     ran(queue, state=AttemptState.TIMED_OUT, exit_code=None, error="timed out", stderr=b"12345")
@@ -202,7 +221,7 @@ def test_history_as_json(ok: Ok, queue: Queue) -> None:
 
     job = json.loads(ok("show", "a", "--json"))
 
-    assert list(job) == [*JOB, "history"]
+    assert list(job) == [*JOB, "history", "waits_for", "schedule"]
     first, second = job["history"]
     assert list(first) == ATTEMPT
     assert (first["attempt"], first["state"], first["error"]) == (1, "timed_out", "timed out")
@@ -265,6 +284,22 @@ def test_status_goes_on(program: Program, ok: Ok, queue: Queue) -> None:
     assert json.loads(next_line(process))["counts"]["pending"] == 0
     ok("enqueue", "x")
     assert json.loads(next_line(process))["counts"]["pending"] == 1
+
+
+def test_the_list_goes_on(program: Program, ok: Ok) -> None:
+    process = program.start("list", "--watch", "--json", "--queue", "mail")
+    assert json.loads(next_line(process)) == []
+    ok("enqueue", "--queue", "mail", "--id", "a", "x")
+    assert [job["id"] for job in json.loads(next_line(process))] == ["a"]
+
+
+def test_the_list_goes_on_for_people(program: Program, ok: Ok) -> None:
+    process = program.start("list", "--watch", "--limit", "1")
+    assert next_line(process).startswith(b"ID ")
+    assert next_line(process) == b"\n"
+    ok("enqueue", "--id", "a", "x")
+    assert next_line(process).startswith(b"ID ")
+    assert next_line(process).startswith(b"a ")
 
 
 # -- workers
