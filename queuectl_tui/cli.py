@@ -30,6 +30,8 @@ _COMMANDS = {
     "delete": "queuectl_tui.commands.delete",
     "prune": "queuectl_tui.commands.prune",
     "dlq": "queuectl_tui.commands.dlq",
+    "queue": "queuectl_tui.commands.queue",
+    "schedule": "queuectl_tui.commands.schedule",
     "worker": "queuectl_tui.commands.worker",
     "config": "queuectl_tui.commands.config",
     "doctor": "queuectl_tui.commands.doctor",

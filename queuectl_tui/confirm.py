@@ -24,6 +24,13 @@ def confirm(question: str, jobs: Sequence[Job], *, now: int, yes: bool) -> None:
         streams.narrate(f"  {job.id}  {_ran(job, now)}  {job.line[:60]}")
     if len(jobs) > _NAMED:
         streams.narrate(f"  … and {len(jobs) - _NAMED} more")
+    ask(question, yes=yes)
+
+
+def ask(question: str, *, yes: bool) -> None:
+    """Ask on a terminal; without one, or with ``yes``, go ahead. Raises ``QueueError``."""
+    if yes or not streams.has_terminal():
+        return
     if not click.confirm(question, err=True):
         raise QueueError("not confirmed: nothing was changed")
 

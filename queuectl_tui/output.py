@@ -11,7 +11,17 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from queuectl_tui.streams import write, write_bytes
 from queuectl_tui.text import escape, fit, timestamp, width
-from store import Attempt, Job, JobState, OnDependencyFailure, Status, Worker, WorkerState
+from store import (
+    Attempt,
+    Job,
+    JobState,
+    OnDependencyFailure,
+    QueueDepth,
+    Schedule,
+    Status,
+    Worker,
+    WorkerState,
+)
 from store.jobs import AttemptState
 from store.jobspec import MASK
 
@@ -142,6 +152,40 @@ def status_to_json(status: Status) -> dict[str, object]:
         ],
         "oldest_pending_seconds": _number(status.oldest_pending_seconds),
         "completed_per_minute": _number(status.completed_per_minute),
+    }
+
+
+def queue_to_json(depth: QueueDepth) -> dict[str, object]:
+    info = depth.info
+    return {
+        "name": info.name,
+        "paused": info.paused,
+        "max_running": info.max_running,
+        "pending": info.pending,
+        "processing": info.processing,
+        "slot_env": info.slot_name,
+        "slots": list(info.slots),
+        "counts": {state.value: depth.counts.get(state, 0) for state in JobState},
+        "oldest_pending_seconds": _number(depth.oldest_pending_seconds),
+        "completed_per_minute": _number(depth.completed_per_minute),
+    }
+
+
+def schedule_to_json(schedule: Schedule) -> dict[str, object]:
+    last = schedule.last
+    return {
+        "name": schedule.name,
+        "cron": schedule.cron,
+        "every": _number(schedule.every),
+        "tz": schedule.tz,
+        "overlap": schedule.overlap.value,
+        "catch_up": schedule.catch_up,
+        "paused": schedule.paused,
+        "next_at": None if schedule.paused else timestamp(schedule.next_at),
+        "command": schedule.job.command,
+        "argv": None if schedule.job.argv is None else list(schedule.job.argv),
+        "queue": schedule.job.queue,
+        "last_job": None if last is None else {"id": last.id, "state": last.state.value},
     }
 
 

@@ -1,0 +1,121 @@
+"""``queue``: named queues, paused, bounded, and given slots."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from queuectl_tui import streams
+from queuectl_tui.commands.options import Name, json_option
+from queuectl_tui.output import print_json_array, print_table, queue_to_json
+from queuectl_tui.session import current_queue
+from queuectl_tui.text import duration
+from store import JobState, QueueDepth
+from store.documents import check_strings
+
+_NONE = "none"
+_WAITING = (JobState.PENDING, JobState.FAILED, JobState.BLOCKED)
+
+
+@click.group("queue")
+def command() -> None:
+    """Queues: list, pause, resume, and how much of them runs at once."""
+
+
+@command.command("list")
+@json_option
+def list_queues(as_json: bool) -> None:
+    """List queues with what waits and runs in them."""
+    depths = current_queue().queues.all()
+    if as_json:
+        print_json_array(map(queue_to_json, depths))
+        return
+    columns = ("QUEUE", "DEPTH", "RUNNING", "OLDEST", "PER MINUTE", "LIMIT", "PAUSED", "SLOTS")
+    print_table(columns, map(_row, depths))
+
+
+def _named(function: Callable[..., Any]) -> Callable[..., Any]:
+    names = click.argument("names", metavar="[NAME]...", nargs=-1)
+    everything = click.option("--all", "everything", is_flag=True, help="Every queue there is.")
+    return names(everything(function))
+
+
+@command.command()
+@_named
+def pause(names: tuple[str, ...], everything: bool) -> None:
+    """Start no more jobs of queues; what runs goes on."""
+    _set_paused(names, everything, paused=True)
+
+
+@command.command()
+@_named
+def resume(names: tuple[str, ...], everything: bool) -> None:
+    """Start jobs of queues again."""
+    _set_paused(names, everything, paused=False)
+
+
+@command.command("set")
+@click.argument("name", type=Name())
+@click.option("--max-running", metavar="N|none", help="How many run at once, over all workers.")
+@click.option(
+    "--slot-env",
+    metavar="VAR=A,B,…|none",
+    help="Give each running job one of the values in VAR; no more run than there are.",
+)
+def set_(name: str, max_running: str | None, slot_env: str | None) -> None:
+    """Bound what runs of a queue at once; a queue that isn't there yet is made."""
+    if max_running is None and slot_env is None:
+        raise click.UsageError("Give --max-running or --slot-env.")
+    most = None if max_running is None else _most(max_running)
+    variable, values = (None, []) if slot_env is None else _slots(slot_env)
+    queues = current_queue().queues
+    if max_running is not None:
+        queues.set_max_running(name, most)
+    if slot_env is not None:
+        queues.set_slots(name, variable, values)
+
+
+def _set_paused(names: tuple[str, ...], everything: bool, *, paused: bool) -> None:
+    if bool(names) is everything:
+        raise click.UsageError("Give names, or --all.")
+    for name in current_queue().queues.set_paused(names or None, paused):
+        streams.narrate(f"Queue {name} is {'paused' if paused else 'resumed'}")
+
+
+def _most(text: str) -> int | None:
+    if text.lower() == _NONE:
+        return None
+    if not (text.isascii() and text.isdecimal() and 1 <= int(text) <= 1_000_000):
+        problem = f"must be from 1 to 1000000, or none, not {text!r}; to run none, pause the queue"
+        raise click.BadParameter(problem, param_hint="--max-running")
+    return int(text)
+
+
+def _slots(text: str) -> tuple[str | None, list[str]]:
+    if text.lower() == _NONE:
+        return None, []
+    variable, _, given = text.partition("=")
+    values = given.split(",")
+    if not (variable and all(values)):
+        raise click.BadParameter(
+            "must be a variable and its values, such as CUDA_VISIBLE_DEVICES=0,1, or none",
+            param_hint="--slot-env",
+        )
+    check_strings({"--slot-env": text})
+    return variable, values
+
+
+def _row(depth: QueueDepth) -> tuple[object, ...]:
+    info, oldest = depth.info, depth.oldest_pending_seconds
+    return (
+        info.name,
+        sum(depth.counts.get(state, 0) for state in _WAITING),
+        info.processing,
+        None if oldest is None else duration(oldest),
+        f"{depth.completed_per_minute:g}",
+        info.max_running,
+        "yes" if info.paused else None,
+        f"{info.slot_name}={','.join(info.slots)}" if info.slot_name else None,
+    )
