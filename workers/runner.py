@@ -76,7 +76,7 @@ class Execution:
         self._max_rss = 0
         self._own_peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _RSS_UNIT
 
-    def start(self, environ: Mapping[str, str]) -> None:
+    def start(self, environ: Mapping[bytes, bytes]) -> None:
         """Run the command as leader of a session of its own. A start that fails is an outcome.
 
         Raises ``OSError`` when the machine has no process, descriptor or memory to spare: that is
@@ -189,7 +189,7 @@ class Execution:
             tree_empty=self.over,
         )
 
-    def _spawn(self, environ: Mapping[str, str]) -> int:
+    def _spawn(self, environ: Mapping[bytes, bytes]) -> int:
         lease = self.lease
         if not Path(lease.cwd).is_dir():
             raise NotADirectoryError(errno.ENOTDIR, "working folder is missing", lease.cwd)

@@ -29,6 +29,7 @@ _LOOK_ANYWAY_AFTER = 5.0  # the disk may have room again, which no commit tells
 _TRY_AGAIN_AFTER = 0.5
 _LONGEST_REST = 30.0
 _OVERDUE_AGAIN_AFTER = 0.05  # seconds to let a due job be that can't be taken now
+_MARKER = processes.MARKER.encode()
 _ORDERS = 0  # the descriptor that the supervisor's orders come through
 
 
@@ -64,10 +65,8 @@ class Worker:
         self._is_up, self._supervised = False, True
         self._idle_token: int | None = None
         self._look_again_at = 0.0
-        self._environ = {
-            name: value for name, value in os.environ.items() if name != processes.MARKER
-        }
-        self._environ.setdefault("PYTHONUNBUFFERED", "1")
+        environ = {name: value for name, value in os.environb.items() if name != _MARKER}
+        self._environ = {b"PYTHONUNBUFFERED": b"1", **environ}
         self._wakeup = Wakeup((signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP))
         self._bell = queue.doorbell(worker_id)
         self._scratch = Scratch(queue.folders, worker_id)
@@ -146,9 +145,8 @@ class Worker:
 
     # Around one execution ------------------------------------------------------------------------
 
-    def _environment(self, lease: Lease) -> dict[str, str]:
-        return {
-            **self._environ,
+    def _environment(self, lease: Lease) -> dict[bytes, bytes]:
+        own = {
             **lease.env,
             "QUEUECTL_JOB_ID": lease.job_id,
             "QUEUECTL_ATTEMPT": str(lease.number),
@@ -158,6 +156,8 @@ class Worker:
             "QUEUECTL_DB": self._queue.url,
             processes.MARKER: self._marker(lease),
         }
+        encoded = {os.fsencode(name): os.fsencode(value) for name, value in own.items()}
+        return {**self._environ, **encoded}
 
     def _marker(self, lease: Lease) -> str:
         return f"{self._queue.store_id}/{lease.attempt_id}"
