@@ -10,7 +10,9 @@ from asyncio import get_running_loop
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from rich.console import RenderableType
 from textual import events, work
+from textual._compositor import ChopsUpdate
 from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.filter import Monochrome, NoColor
@@ -45,6 +47,7 @@ from queuectl_tui.screens.talk import say, voice_of
 from queuectl_tui.screens.watch import Watch
 from queuectl_tui.screens.workers import WorkersScreen
 from queuectl_tui.themes import COLOURLESS, DEFAULT_THEME, THEMES
+from queuectl_tui.tight_update import TightUpdate
 from queuectl_tui.widgets.attempt_table import AttemptTable
 from queuectl_tui.widgets.filter_bar import FilterBar
 from queuectl_tui.widgets.form_field import FormField
@@ -150,6 +153,12 @@ class QueueApp(App[None]):
             self._keys.put(event)
         else:
             await super().on_event(event)
+
+    def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
+        if isinstance(renderable, ChopsUpdate):
+            update = renderable
+            renderable = TightUpdate(update.chops, update.spans, update.chop_ends)
+        super()._display(screen, renderable)
 
     def on_unmount(self) -> None:
         self.session.close()

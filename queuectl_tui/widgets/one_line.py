@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import zip_longest
 from typing import NamedTuple
 
 from rich.cells import cell_len
 from textual.content import Content
+from textual.geometry import Region
 from textual.style import Style
 from textual.widget import Widget
 
 from queuectl_tui.text import escape
+
+_CLOSE = 6
+"""Cells between two changes that cost less to send than another beginning."""
 
 
 class Piece(NamedTuple):
@@ -43,10 +48,10 @@ class OneLine(Widget):
         return "".join(escape(piece.text) for piece in self._pieces)
 
     def show(self, pieces: Iterable[Piece]) -> None:
-        new = tuple(pieces)
-        if new != self._pieces:
-            self._pieces = new
-            self.refresh()
+        old, self._pieces = self._pieces, tuple(pieces)
+        stretches = changed_stretches(old, self._pieces)
+        if stretches:
+            self.refresh(*(Region(start, 0, end - start, 1) for start, end in stretches))
 
     def render(self) -> Content:
         return Content.assemble(*(_styled(piece) for piece in self._pieces))
@@ -57,6 +62,27 @@ def _styled(piece: Piece) -> Content:
     if piece.action is None:
         return content
     return content.stylize(Style.from_meta({"@click": piece.action}))
+
+
+def changed_stretches(old: Sequence[Piece], new: Sequence[Piece]) -> list[tuple[int, int]]:
+    """From which cell to which the lines differ; what lies close together is one stretch."""
+    stretches: list[tuple[int, int]] = []
+    pairs = zip_longest(_cells(old), _cells(new))
+    for at, _ in (found for found in enumerate(pairs) if found[1][0] != found[1][1]):
+        if stretches and at - stretches[-1][1] < _CLOSE:
+            stretches[-1] = (stretches[-1][0], at + 1)
+        else:
+            stretches.append((at, at + 1))
+    return stretches
+
+
+def _cells(pieces: Iterable[Piece]) -> Iterator[tuple[str, str, str | None]]:
+    """What each cell shows; a wide character's second one changes with the first."""
+    for piece in pieces:
+        for char in escape(piece.text):
+            yield char, piece.style, piece.action
+            if cell_len(char) == 2:
+                yield f"{char}_", piece.style, piece.action
 
 
 def measure(pieces: Sequence[Piece]) -> int:
