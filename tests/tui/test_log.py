@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from queuectl_tui.text import width
 from queuectl_tui.widgets.line_breaks import FAR, PART, Extent, line_start, next_line_start
 from queuectl_tui.widgets.line_index import LineIndex, NewLines
 from queuectl_tui.widgets.log_rows import clipped, stretches, wrapped
-from queuectl_tui.widgets.log_search import Finder, Needle, Tally
+from queuectl_tui.widgets.log_search import _CHUNK, Finder, Needle, Tally
 from queuectl_tui.widgets.output_lines import (
     LogPage,
     LogReader,
@@ -69,6 +69,7 @@ _long = st.lists(
 ).map(lambda runs: b"".join(text * count for text, count in runs))
 
 
+@settings(deadline=None)
 @given(_mostly_newlines)
 def test_lines_are_what_split_says(data: bytes) -> None:
     page = _reader(Memory(data)).read(LogRequest(0, 0, 1000))
@@ -79,6 +80,7 @@ def test_lines_are_what_split_says(data: bytes) -> None:
     assert page.total == len(lines)
 
 
+@settings(deadline=None)
 @given(_mostly_newlines, st.integers(1, 60), st.integers(1, 7), st.integers(2, 5))
 def test_the_index_knows_every_number_however_it_is_filled(
     data: bytes, step: int, chunk: int, most: int
@@ -101,6 +103,7 @@ def test_the_index_knows_every_number_however_it_is_filled(
 _fraction = st.floats(0, 1)
 
 
+@settings(deadline=None)
 @given(_mostly_newlines | _long, st.none() | st.tuples(_fraction, _fraction), _fraction)
 def test_lines_begin_at_the_same_places_from_above_and_from_below(
     data: bytes, dropped: tuple[float, float] | None, place: float
@@ -243,6 +246,7 @@ def test_the_tail_is_the_last_lines() -> None:
 _wide = st.text(alphabet="ab 日本e\u0301é", max_size=60)
 
 
+@settings(deadline=None)
 @given(_wide, st.integers(2, 12))
 def test_wrapped_rows_fit_and_hold_every_character(text: str, room: int) -> None:
     rows = list(wrapped(3, text, room))
@@ -251,6 +255,7 @@ def test_wrapped_rows_fit_and_hold_every_character(text: str, room: int) -> None
     assert len(rows) >= 1
 
 
+@settings(deadline=None)
 @given(_wide, st.integers(2, 12), st.integers(0, 30))
 def test_a_clipped_line_fits_and_says_what_is_missing(text: str, room: int, shift: int) -> None:
     before, start, stop, after = clipped(text, room, shift)
@@ -290,6 +295,7 @@ _searched = st.lists(st.sampled_from(["a", "A", "b", "\n", "é", "É", "\r", "ab
 )
 
 
+@settings(deadline=None)
 @given(_searched, st.sampled_from(["a", "A", "ab", "é", "É", "éa"]), st.booleans(), st.data())
 def test_search_finds_the_next_line_either_way(
     data: bytes, text: str, down: bool, draw: st.DataObject
@@ -327,6 +333,19 @@ def test_search_crosses_chunks_and_what_was_dropped(down: bool) -> None:
     capitals = Tally(source, Needle("Needle"))
     _run(capitals)
     assert capitals.count == 1
+
+
+@pytest.mark.parametrize("down", [True, False])
+def test_search_misses_nothing_between_chunks(down: bool) -> None:
+    for shift in range(-9, 10):
+        lines = b"x" * 999 + b"\n"
+        before = (lines * 200)[: _CHUNK + shift]
+        data = before + b"needle" + (lines * 200)[: _CHUNK - 6 + shift]
+        finder = Finder(Memory(data), Needle("needle"), 0 if down else None, down=down)
+        _run(finder)
+        assert finder.hit is not None, shift
+        assert finder.hit.line == before.rfind(b"\n") + 1
+        assert not finder.hit.wrapped
 
 
 def test_a_search_can_be_left_between_slices() -> None:
