@@ -140,6 +140,7 @@ class JobListScreen(LiveScreen[ListPicture]):
             order=self.order,
             viewport=table.viewport,
             follow=table.cursor_key,
+            total=table.total,
             suspects=table.oldest_marks(_SUSPECTS),
             preview_lines=self._preview_lines,
             preview_first=self.preview_first,

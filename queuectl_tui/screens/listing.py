@@ -17,13 +17,15 @@ if TYPE_CHECKING:
 class ListRequest:
     """What a table wants: ``follow`` is the job under its cursor.
 
-    ``suspects`` are marked jobs of which to say whether they are still there.
+    ``total`` is how long the list was when last read. ``suspects`` are marked jobs of which to
+    say whether they are still there.
     """
 
     filter: JobFilter
     order: Order
     viewport: Viewport
     follow: str | None
+    total: int = 0
     suspects: tuple[str, ...] = ()
     preview_lines: int = 0
     preview_first: Stream = Stream.STDOUT
@@ -53,13 +55,7 @@ def read_list(queue: Queue, request: ListRequest) -> ListPicture:
 def _snapshot(queue: Queue, request: ListRequest) -> Snapshot:
     """The snapshot, its window moved along if the followed job has moved out of it."""
     view = request.viewport
-    snapshot = queue.snapshot(
-        request.filter,
-        request.order,
-        offset=_offset(view),
-        limit=_limit(view),
-        follow=request.follow,
-    )
+    snapshot = _read(queue, request)
     window = snapshot.window
     settled = _settled(view, window)
     if _holds(window, settled):
@@ -72,6 +68,34 @@ def _snapshot(queue: Queue, request: ListRequest) -> Snapshot:
         follow=request.follow,
     )
     return replace(snapshot, window=window)
+
+
+def _read(queue: Queue, request: ListRequest) -> Snapshot:
+    """A slice that is nearer to the end of the list is read from there: to skip rows takes long."""
+    offset, limit = _offset(request.viewport), _limit(request.viewport)
+    skipped_at_the_end = max(0, request.total - offset - limit)
+    if offset <= skipped_at_the_end:
+        return queue.snapshot(
+            request.filter, request.order, offset=offset, limit=limit, follow=request.follow
+        )
+    snapshot = queue.snapshot(
+        request.filter,
+        replace(request.order, reverse=not request.order.reverse),
+        offset=skipped_at_the_end,
+        limit=limit,
+        follow=request.follow,
+    )
+    return replace(snapshot, window=_turned_round(snapshot.window))
+
+
+def _turned_round(window: Window) -> Window:
+    position = window.position
+    return Window(
+        total=window.total,
+        offset=max(0, window.total - window.offset - len(window.rows)),
+        rows=window.rows[::-1],
+        position=None if position is None else window.total - 1 - position,
+    )
 
 
 def _settled(view: Viewport, window: Window) -> Viewport:

@@ -19,9 +19,11 @@ if TYPE_CHECKING:
     from store.queue import Queue
 
 Picture = TypeVar("Picture")
+Token = tuple[int, int]
 
 _LONGEST_WITHOUT_READING = 15.0
 """Throughput and waiting times age without anything being committed."""
+_SLOW = 1.5
 
 CHANGES = frozenset(
     {
@@ -55,8 +57,9 @@ class LiveScreen(Screen[None], Generic[Picture]):
         super().__init__()
         self.session = session
         self._asked = asyncio.Event()
-        self._token: int | None = None
+        self._token: Token | None = None
         self._read_at = 0.0
+        self._reading_since: float | None = None
         self._shown_at = 0.0
         self._error: str | None = None
 
@@ -94,6 +97,7 @@ class LiveScreen(Screen[None], Generic[Picture]):
 
     def on_mount(self) -> None:
         self.run_worker(self._stay_live(), name="stay live")
+        self.set_interval(1.0, self._own_up_to_slowness)
         self.ask()
 
     def on_screen_resume(self) -> None:
@@ -118,11 +122,14 @@ class LiveScreen(Screen[None], Generic[Picture]):
     async def _frame(self, *, asked: bool) -> None:
         due = time.monotonic() - self._shown_at > _LONGEST_WITHOUT_READING
         look = _Look(self.reading(), None if asked or due else self._token)
+        self._reading_since = time.monotonic()
         try:
             self._token, picture = await self.session.call(Lane.FRAMES, look)
         except (QueueError, OSError) as error:
             self._error = str(error)
             return
+        finally:
+            self._reading_since = None
         self._error = None
         if not self._in_sight:
             return
@@ -145,7 +152,23 @@ class LiveScreen(Screen[None], Generic[Picture]):
                 return False
         return False
 
+    def _own_up_to_slowness(self) -> None:
+        """Says so while a reading takes long: what is shown is older than it looks."""
+        if self._in_sight and self._slow_for is not None:
+            self.show_health(self._health())
+
+    @property
+    def _slow_for(self) -> float | None:
+        """How long the reading has been under way, if that is worth a word."""
+        if self._reading_since is None:
+            return None
+        seconds = time.monotonic() - self._reading_since
+        return seconds if seconds > _SLOW else None
+
     def _health(self) -> Health:
+        slow = self._slow_for
+        if slow is not None:
+            return Health(Freshness.READING, self.interval, slow)
         if self._error is not None:
             stale = time.monotonic() - self._read_at if self._read_at else 0.0
             return Health(Freshness.STALE, self.interval, stale, self._error)
@@ -178,12 +201,12 @@ class LiveScreen(Screen[None], Generic[Picture]):
 class _Look(Generic[Picture]):
     """One look in a thread: the change token first, the picture only if it moved."""
 
-    def __init__(self, reading: Callable[[Queue], Picture], known: int | None) -> None:
+    def __init__(self, reading: Callable[[Queue], Picture], known: Token | None) -> None:
         self._reading = reading
         self._known = known
 
-    def __call__(self, queue: Queue) -> tuple[int, Picture | None]:
-        token = queue.change_token()
+    def __call__(self, queue: Queue) -> tuple[Token, Picture | None]:
+        token = id(queue), queue.change_token()  # another store has tokens of its own
         if token == self._known:
             return token, None
         return token, self._reading(queue)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import Enum
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from queuectl_tui.config import Config
 from queuectl_tui.memory import Memory
-from store import Job, JobState
+from store import Job, JobState, StoreUnusable, open_store
 
 if TYPE_CHECKING:
     from store.queue import Queue
@@ -20,6 +22,14 @@ if TYPE_CHECKING:
 Answer = TypeVar("Answer")
 
 _RATES = (0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    try:
+        info = path.stat()
+    except FileNotFoundError:
+        raise StoreUnusable(f"the store was removed or renamed: {path}") from None
+    return info.st_dev, info.st_ino
 
 
 class Lane(Enum):
@@ -67,6 +77,9 @@ class Session:
         self.closed = False
         self.interval = self.config.rate or (2.0 if remote else 1.0)
         self._threads: dict[Lane, ThreadPoolExecutor] = {}
+        self._file = _identity(queue.path)
+        self._opening = threading.Lock()
+        self._own = threading.local()
 
     @property
     def place(self) -> str:
@@ -78,7 +91,21 @@ class Session:
         thread = self._threads.get(lane)
         if thread is None:
             thread = self._threads[lane] = ThreadPoolExecutor(1, f"store-{lane.value}")
-        return await asyncio.get_running_loop().run_in_executor(thread, work, self.queue)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(thread, lambda: work(self._store_as_it_is()))
+
+    def _store_as_it_is(self) -> Queue:
+        """The store that stands at the path now, for the thread that calls: an open connection
+        would go on showing a file that was removed or replaced. Raises ``StoreUnusable``."""
+        found = _identity(self.queue.path)
+        with self._opening:
+            if found != self._file:
+                self.queue, self._file = open_store(self.queue.url, create=False), found
+        mine = getattr(self._own, "queue", self.queue)
+        if mine is not self.queue:
+            mine.close()
+        self._own.queue = self.queue
+        return self.queue
 
     def change_rate(self, step: int) -> None:
         """Refreshes more seldom (``step`` 1) or more often (-1)."""

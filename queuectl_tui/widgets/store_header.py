@@ -20,11 +20,13 @@ class Freshness(Enum):
     LIVE = "live"
     PAUSED = "paused"
     STALE = "stale"
+    READING = "reading"
 
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """``stale_seconds`` and ``error`` matter only while ``STALE``."""
+    """``stale_seconds`` is the age of what is shown, or how long the reading has taken so far;
+    ``error`` matters only while ``STALE``."""
 
     freshness: Freshness = Freshness.LIVE
     interval: float = 1.0
@@ -73,6 +75,8 @@ def freshness(health: Health) -> Piece:
             return Piece("‖ PAUSED", "bold $warning")
         case Freshness.STALE:
             return Piece(f"▲ STALE {age(health.stale_seconds)}", "bold $error")
+        case Freshness.READING:
+            return Piece(f"◌ READING {age(health.stale_seconds)}", "bold $warning")
         case Freshness.LIVE:
             slow = f" {health.interval:g}s" if health.interval != 1 else ""
             return Piece(f"● LIVE{slow}", "$success")
