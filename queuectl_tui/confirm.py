@@ -3,27 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 
 from queuectl_tui import streams
 from queuectl_tui.text import duration
-from store import InvalidInput, Job, QueueError
+from store import InvalidInput, Job, JobFilter, QueueError
+
+if TYPE_CHECKING:
+    from store.queue import Queue
 
 _NAMED = 10
 
 
-def confirm(question: str, jobs: Sequence[Job], *, now: int, yes: bool) -> None:
+def confirm(
+    question: str, jobs: Sequence[Job], *, now: int, yes: bool, total: int | None = None
+) -> None:
     """Name ``jobs`` and ask, on a terminal; without one, or with ``yes``, go ahead.
 
-    Raises ``QueueError`` when the answer is no.
+    ``total`` is how many they are where not all are given. Raises ``QueueError`` when the answer
+    is no.
     """
     if yes or not streams.has_terminal():
         return
     for job in jobs[:_NAMED]:
         streams.narrate(f"  {job.id}  {_ran(job, now)}  {job.line[:60]}")
-    if len(jobs) > _NAMED:
-        streams.narrate(f"  … and {len(jobs) - _NAMED} more")
+    more = (len(jobs) if total is None else total) - _NAMED
+    if more > 0:
+        streams.narrate(f"  … and {more} more")
     ask(question, yes=yes)
 
 
@@ -35,11 +43,21 @@ def ask(question: str, *, yes: bool) -> None:
         raise QueueError("not confirmed: nothing was changed")
 
 
-def confirm_bulk(question: str, jobs: Sequence[Job], *, now: int, yes: bool) -> None:
+def confirm_bulk(
+    question: str, jobs: Sequence[Job], *, now: int, yes: bool, total: int | None = None
+) -> None:
     """Like ``confirm``, but without a terminal nothing goes ahead unless ``yes``."""
     if not yes and not streams.has_terminal():
-        raise InvalidInput(f"without a terminal this needs --yes ({len(jobs)} jobs)")
-    confirm(question, jobs, now=now, yes=yes)
+        number = len(jobs) if total is None else total
+        raise InvalidInput(f"without a terminal this needs --yes ({number} jobs)")
+    confirm(question, jobs, now=now, yes=yes, total=total)
+
+
+def confirm_deletion(queue: Queue, wanted: JobFilter, *, what: str = "jobs", yes: bool) -> None:
+    """``confirm_bulk`` that all jobs that match, however many, are to be deleted."""
+    total, first = queue.count(wanted), queue.jobs(wanted, limit=_NAMED)
+    question = f"Delete {total} {what} with their logs?"
+    confirm_bulk(question, first, now=queue.now(), yes=yes, total=total)
 
 
 def _ran(job: Job, now: int) -> str:

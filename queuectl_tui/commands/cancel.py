@@ -27,7 +27,7 @@ def command(chosen: Chosen, dry_run: bool, yes: bool) -> None:
         chosen.print_ids(queue)
         return
     now = queue.now()
-    long = [job for job in chosen.jobs(queue) if _has_run_long(job, now)]
+    long = [job for job in chosen.running(queue) if _has_run_long(job, now)]
     if long:
         confirm("Cancel what runs?", long, now=now, yes=yes)
     if chosen.wanted is not None:
@@ -38,5 +38,4 @@ def command(chosen: Chosen, dry_run: bool, yes: bool) -> None:
 
 
 def _has_run_long(job: Job, now: int) -> bool:
-    running = job.state is JobState.PROCESSING and job.started_at is not None
-    return running and now - (job.started_at or 0) > _LONG_MS
+    return job.started_at is not None and now - job.started_at > _LONG_MS

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
@@ -32,15 +32,24 @@ class Chosen:
     states: frozenset[JobState]
     done: str
 
-    def jobs(self, queue: Queue) -> list[Job]:
-        """They as they stand. Raises ``NoSuchJob``, ``WrongState``."""
+    def jobs(self, queue: Queue) -> Iterable[Job]:
+        """They as they stand, oldest first. Raises ``NoSuchJob``, ``WrongState``."""
         if self.wanted is not None:
-            return queue.jobs(self.wanted, Order())
+            return queue.iter_jobs(self.wanted, Order())
         return [self._allowed(queue.job(job_id)) for job_id in self.ids]
+
+    def running(self, queue: Queue) -> list[Job]:
+        """Those that run now. Raises ``NoSuchJob``, ``WrongState``."""
+        if self.wanted is None:
+            return [job for job in self.jobs(queue) if job.state is JobState.PROCESSING]
+        if JobState.PROCESSING not in self.wanted.states:
+            return []
+        return queue.jobs(replace(self.wanted, states=frozenset({JobState.PROCESSING})))
 
     def print_ids(self, queue: Queue) -> None:
         """What a dry run prints."""
-        streams.write("".join(f"{job.id}\n" for job in self.jobs(queue)))
+        for job in self.jobs(queue):
+            streams.write(f"{job.id}\n")
 
     def _allowed(self, job: Job) -> Job:
         if job.state not in self.states:

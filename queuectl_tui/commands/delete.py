@@ -7,7 +7,7 @@ import click
 from queuectl_tui import streams
 from queuectl_tui.commands.chosen import Chosen, chosen_jobs
 from queuectl_tui.commands.options import yes_option
-from queuectl_tui.confirm import confirm_bulk
+from queuectl_tui.confirm import confirm_deletion
 from queuectl_tui.session import current_queue
 from store import FINISHED
 
@@ -28,7 +28,5 @@ def command(chosen: Chosen, dry_run: bool, yes: bool) -> None:
         for job_id in chosen.ids:
             streams.narrate(f"{job_id}: deleted")
     else:
-        jobs = chosen.jobs(queue)
-        question = f"Delete {len(jobs)} jobs with their logs?"
-        confirm_bulk(question, jobs, now=queue.now(), yes=yes)
+        confirm_deletion(queue, chosen.wanted, yes=yes)
         streams.narrate(f"{queue.delete_matching(chosen.wanted)} deleted")

@@ -19,7 +19,7 @@ from queuectl_tui.commands.options import (
     show_env_option,
     yes_option,
 )
-from queuectl_tui.confirm import confirm_bulk
+from queuectl_tui.confirm import confirm_deletion
 from queuectl_tui.output import job_to_json, print_json_array, print_table
 from queuectl_tui.session import current_queue
 from queuectl_tui.text import local_time
@@ -104,14 +104,13 @@ def delete(
     if dry_run:
         chosen.print_ids(store)
         return
-    jobs = chosen.jobs(store)
     if chosen.wanted is not None:
-        question = f"Delete {len(jobs)} dead jobs with their logs?"
-        confirm_bulk(question, jobs, now=store.now(), yes=yes)
+        confirm_deletion(store, chosen.wanted, what="dead jobs", yes=yes)
         count = store.delete_matching(chosen.wanted)
     else:
+        chosen.jobs(store)  # refuses others than dead ones
         store.delete(ids)
-        count = len(jobs)
+        count = len(ids)
     streams.narrate(f"{count} deleted")
 
 
