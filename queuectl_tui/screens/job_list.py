@@ -31,6 +31,7 @@ from queuectl_tui.widgets.job_table import JobTable
 from queuectl_tui.widgets.list_title import ListTitle
 from queuectl_tui.widgets.output_preview import OutputPreview
 from queuectl_tui.widgets.store_header import Health, StoreHeader
+from queuectl_tui.widgets.viewport import Viewport
 from store import JobFilter, JobState, Order, QueueError, Stream, Window
 
 if TYPE_CHECKING:
@@ -88,6 +89,7 @@ class JobListScreen(LiveScreen[ListPicture]):
         self.order = self._first_order()
         self.terms = Terms()
         self.actions = JobActions(session, voice_of(self))
+        self._shown: JobFilter | None = None
         self._reading_progress = False
         self._progressing = False
 
@@ -135,10 +137,11 @@ class JobListScreen(LiveScreen[ListPicture]):
 
     def reading(self) -> Callable[[Queue], ListPicture]:
         table = self.table
+        view = table.viewport
         request = ListRequest(
             filter=self.filter,
             order=self.order,
-            viewport=table.viewport,
+            viewport=view if self._shown == self.filter else Viewport(height=view.height),
             follow=table.cursor_key,
             total=table.total,
             suspects=table.oldest_marks(_SUSPECTS),
@@ -163,6 +166,9 @@ class JobListScreen(LiveScreen[ListPicture]):
         if (request.filter, request.order) != (self.filter, self.order):
             self.ask()
             return
+        if self._shown != request.filter and snapshot.window.position is None:
+            self.table.forget_place()
+        self._shown = request.filter
         self.table.set_sorted(self.order.column, reverse=self.order.reverse)
         self.table.show_window(
             snapshot.window, now=snapshot.at, followed=request.follow, vanished=picture.vanished

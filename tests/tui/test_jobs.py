@@ -227,3 +227,22 @@ async def test_states_move_while_one_looks(backstage: Backstage) -> None:
         backstage.queue.cancel(["job1"])
         await stage.until_shown("stopping")
         assert backstage.state("job1") is JobState.PROCESSING
+
+
+async def test_another_filter_begins_at_the_top(backstage: Backstage) -> None:
+    backstage.pending(*(f"mail{number:02}" for number in range(40)))
+    backstage.pending(*(f"video{number:02}" for number in range(40)))
+    async with opened(backstage) as stage:
+        await stage.press("G")
+        await stage.until_at("mail00")
+        await stage.press("slash")
+        await stage.write("video")
+        await stage.press("enter")
+        await stage.until_at("video39")
+        assert stage.table.visible_range[0] == 1
+        await stage.press("j", "slash")
+        await stage.write(" ")
+        await stage.press("ctrl+u")
+        await stage.press("enter")
+        await stage.until(lambda: stage.table.total == 80)
+        assert stage.table.cursor_key == "video38"
