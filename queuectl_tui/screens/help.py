@@ -14,6 +14,7 @@ from textual.widgets import Static
 
 from queuectl_tui.widgets.key_hints import key_name
 
+_WIDE = 120
 _SCOPES = {
     "app": "Everywhere",
     "live": "Refreshing, leaving",
@@ -52,7 +53,8 @@ class Help(ModalScreen[None]):
         with Vertical(classes="dialog help"):
             yield Static(Content("Keys"), classes="dialog-title")
             with VerticalScroll():
-                yield Static(Content("\n").join(_lines(self._listed)), id="help-keys")
+                lines = _lines(self._listed, named=self.app.size.width >= _WIDE)
+                yield Static(Content("\n").join(lines), id="help-keys")
             yield Static(Content("esc closes · j k scroll"), classes="dialog-keys")
 
     def action_leave(self) -> None:
@@ -62,7 +64,7 @@ class Help(ModalScreen[None]):
         self.query_one(VerticalScroll).scroll_relative(y=3 * step, animate=False)
 
 
-def _lines(bindings: Sequence[Binding]) -> list[Content]:
+def _lines(bindings: Sequence[Binding], *, named: bool) -> list[Content]:
     by_id: dict[str, list[Binding]] = {}
     for binding in bindings:
         by_id.setdefault(binding.id or binding.action, []).append(binding)
@@ -71,11 +73,16 @@ def _lines(bindings: Sequence[Binding]) -> list[Content]:
         group = [each for name, each in by_id.items() if name.split(".")[0] == scope]
         if group:
             lines += [Content(""), Content.styled(heading, "bold $primary")]
-            lines += [_line(each) for each in group]
+            lines += [_line(each, named=named) for each in group]
     return lines[1:]
 
 
-def _line(bindings: Sequence[Binding]) -> Content:
+def _line(bindings: Sequence[Binding], *, named: bool) -> Content:
+    """``named``: with what a config file calls it."""
     keys = " ".join(dict.fromkeys(key_name(binding) for binding in bindings))
     meaning = bindings[0].tooltip or bindings[0].description
-    return Content.assemble((f"  {keys:<14} ", "bold $accent"), meaning)
+    if not named:
+        return Content.assemble((f"  {keys:<14} ", "bold $accent"), meaning)
+    return Content.assemble(
+        (f"  {keys:<14} ", "bold $accent"), f"{meaning:<64} ", (bindings[0].id or "", "dim")
+    )

@@ -40,8 +40,8 @@ WidgetType = TypeVar("WidgetType", bound=Widget)
 class Backstage:
     """Brings jobs into the state that a test begins with, by the store's own transitions."""
 
-    def __init__(self, folder: Path) -> None:
-        self.queue = open_store(str(folder / "queue.db"), durable=False)
+    def __init__(self, folder: Path, *, clock: Callable[[], int] | None = None) -> None:
+        self.queue = open_store(str(folder / "queue.db"), durable=False, clock=clock)
         self._worker: str | None = None
 
     def close(self) -> None:
