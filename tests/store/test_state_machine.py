@@ -228,9 +228,12 @@ class QueueMachine(RuleBasedStateMachine):
     def enqueue(self, drafts: list[Draft], careless: bool) -> None:
         if not careless:
             drafts = self._acceptable(drafts)
-        names = [f"j{draft.name}" for draft in drafts if draft.name is not None]
-        known = [*self.model.ids(), *(["nobody"] if careless else []), *names]
-        self._enqueue([draft.to_job(self.clock.ms, known) for draft in drafts])
+        known = [*self.model.ids(), *(["nobody"] if careless else [])]
+        jobs: list[NewJob] = []
+        for draft in reversed(drafts):  # each knows those that follow: no ring, which is refused
+            jobs.insert(0, draft.to_job(self.clock.ms, known))
+            known += [] if draft.name is None else [f"j{draft.name}"]
+        self._enqueue(jobs)
 
     @step(
         act=st.sampled_from(("cancel", "retry", "delete")),
