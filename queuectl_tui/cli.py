@@ -186,6 +186,8 @@ def _show_unexpected(error: Exception) -> int:
 
     if isinstance(error, QueueError):
         return _show(str(error), error.exit_code)
+    if isinstance(error, UnicodeEncodeError):  # an id or a filter that the store can't look up
+        return _show(f"not UTF-8: {error.object[:60]!r}", 2)
     if isinstance(error, OSError):
         name = f"{error.filename}: " if isinstance(error.filename, str) else ""
         return _show(f"{name}{error.strerror or error}", 1)

@@ -250,3 +250,21 @@ def _target(folder: str, name: str) -> str:
         return os.readlink(f"{folder}/{name}")
     except OSError:
         return ""
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("show", "\udcff"),
+        ("cancel", "--search", "\udcff"),
+        ("list", "--label", "\udcff"),
+        ("edit", "--in-queue", "\udcff", "--label", "x"),
+        ("enqueue", "--label", "\udcff", "x"),
+        ("queue", "set", "mail", "--slot-env", "A=\udcff"),
+        ("schedule", "add", "n", "--every", "5", "--label", "\udcff", "x"),
+    ],
+)
+def test_arguments_that_are_no_text(words: tuple[str, ...], cli: Cli) -> None:
+    result = cli(*words)
+
+    assert (result.exit_code, "UTF-8" in one_error(result)) == (2, True)
