@@ -47,8 +47,8 @@ class JobsScreen(JobListScreen):
     HINTS = (
         "app.add", "jobs.retry", "jobs.cancel", "jobs.output", "live.leave", "app.help",
         "jobs.filter", "app.workers", "app.dead", "app.command_line", "jobs.mark", "jobs.sort",
-        "app.start_workers", "jobs.retry_all", "jobs.edit", "jobs.delete", "jobs.copy_id", "live.pause",
-        "app.palette",
+        "app.start_workers", "jobs.retry_all", "jobs.edit", "jobs.delete", "jobs.copy_id",
+        "live.pause", "app.palette",
     )  # fmt: skip
 
     list_name = "jobs"
