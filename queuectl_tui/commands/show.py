@@ -35,9 +35,12 @@ def command(job_id: str, as_json: bool, show_env: bool) -> None:
     waits_for = _waits_for(queue, job)
     if as_json:
         shown = job_to_json(job, show_env=show_env)
-        needs = [{"id": needed.id, "state": needed.state.value} for needed in waits_for]
-        attempts = [attempt_to_json(attempt) for attempt in history]
-        print_json({**shown, "history": attempts, "waits_for": needs, "schedule": job.schedule})
+        shown["history"] = [attempt_to_json(attempt) for attempt in history]
+        if waits_for:
+            shown["waits_for"] = [{"id": one.id, "state": one.state.value} for one in waits_for]
+        if job.schedule is not None:
+            shown["schedule"] = job.schedule
+        print_json(shown)
         return
     now = queue.now()
     print_fields(_fields(job, waits_for, now, show_env=show_env))
