@@ -40,5 +40,5 @@ def test_the_harness_finds_a_planted_bug(
 ) -> None:
     monkeypatch.setenv("PYTHONPATH", SABOTAGE)
     monkeypatch.setenv("SABOTAGE_PLANT", bug)
-    tally = Chaos(tmp_path, 7, jobs=40, seconds=(0.8, 1.5)).run(for_kills=12)
+    tally = Chaos(tmp_path, 7, jobs=20, seconds=(2.0, 3.0)).run(for_kills=12)
     assert getattr(tally, symptom) != []
