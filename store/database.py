@@ -171,7 +171,7 @@ class Database:
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
         fd = os.open(self.folder / "gate", flags, 0o600)
         try:
-            pause = 0.0002
+            pause = 0.00005
             while True:
                 try:
                     fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
