@@ -29,6 +29,7 @@ Reaped = MutableMapping[int, Ended]
 """What ended, by pid."""
 
 _NEVER_STARTED = Outcome(AttemptState.RELEASED)
+_BECOMING_WITHIN = 2.0  # seconds between a fork and the command, on a busy machine
 _NO_USAGE = resource.struct_rusage((0.0,) * 16)
 
 
@@ -50,13 +51,14 @@ class Adopted:
         recorded: bool,
         witnessed: bool,
         strays: Callable[[], list[int]],
+        strangers: Callable[[], list[int]],
         narrate: Callable[[str], None],
     ) -> None:
         """``recorded``: the attempt has ended, only its processes are to be cleared away.
 
         ``identity`` is the dead worker's, if known; ``witnessed``: it was this process's child, so
         that whatever it left has come here. ``strays`` lists what came without a trace of whose
-        it was, as far as it can only be this attempt's.
+        it was, as far as it can only be this attempt's; ``strangers`` every unclaimed child.
         """
         self.worker = worker
         self.over = False
@@ -65,6 +67,7 @@ class Adopted:
         self._identity = identity
         self._witnessed = witnessed
         self._strays = strays
+        self._strangers = strangers
         self._narrate = narrate
         self._recorded = self._held = recorded
         self._lost = self._noted = False
@@ -72,12 +75,18 @@ class Adopted:
         self._journal = journal.read(queue.folders.journal(worker))
         self._scratch = Scratch(queue.folders, worker)
         self._execution = Execution(lease, self._scratch, family=self._family, now=time.monotonic())
-        self._traced = False
+        self.traced = False
+        self._since = time.monotonic()
 
     @property
     def ending(self) -> bool:
         """Whether its processes are being ended right now, and worth looking at often."""
-        return self._execution.ended and not self._noted
+        return not self.traced or (self._execution.ended and not self._noted)
+
+    @property
+    def leader(self) -> int | None:
+        """The command that was taken over."""
+        return self._execution.leader
 
     def advance(self, reaped: Reaped, *, stop: bool) -> None:
         """Do what is due, and take what is ours from ``reaped``; ``stop``: give the job back.
@@ -85,9 +94,10 @@ class Adopted:
         Raises ``QueueError`` when the store can't be written; the next call goes on from there.
         """
         execution, lease = self._execution, self._lease
-        if not self._traced:
-            self._trace(reaped)
-            self._traced = True
+        if not self.traced:
+            self.traced = self._trace(reaped)
+            if not self.traced:
+                return
         if execution.leader is not None and execution.leader in reaped:
             ended = reaped.pop(execution.leader)
             execution.reaped(execution.leader, ended.status, ended.usage)
@@ -105,7 +115,8 @@ class Adopted:
             self._scratch.close()
             self.over = True
 
-    def _trace(self, reaped: Reaped) -> None:
+    def _trace(self, reaped: Reaped) -> bool:
+        """Find out what became of the command; False when that can't be told yet."""
         entry = self._journal
         if self._recorded or self._identity is None or self._is_of_another_boot():
             self._lose("its worker died")
@@ -116,21 +127,27 @@ class Adopted:
             self._execution.adopt(entry.leader, 0.0)
             self._execution.reaped(entry.leader, entry.status, _NO_USAGE)
         else:
-            self._find_leader(entry.leader, reaped)
+            return self._find_leader(entry.leader, reaped)
+        return True
 
-    def _find_leader(self, leader: int | None, reaped: Reaped) -> None:
-        """The running command, if it is our child now: then it goes on."""
+    def _find_leader(self, leader: int | None, reaped: Reaped) -> bool:
+        """The running command, if it is our child now: then it goes on. False: look again soon."""
         if leader is None:
             candidates = self._candidates(reaped)
             if self._witnessed and not candidates:
-                self._give_back()
-                return
+                if not self._strangers():
+                    self._give_back()
+                    return True
+                # A child that is just becoming the command has no marker to be read.
+                if time.monotonic() - self._since < _BECOMING_WITHIN:
+                    return False
             leader = candidates[0] if len(candidates) == 1 else None
         if leader is not None and (leader in reaped or _is_child(leader)):
             self._execution.adopt(leader, self._elapsed())
             self._narrate(f"{self._lease.job_id} goes on without its worker {self.worker}")
         else:
             self._lose("its worker and supervisor died")
+        return True
 
     def _candidates(self, reaped: Reaped) -> list[int]:
         """What the worker started in the moment it died in, before it could note the pid.

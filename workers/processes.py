@@ -99,6 +99,16 @@ def leads_session(pid: int) -> bool:
         return False
 
 
+def children(pid: int) -> list[int]:
+    """The children of ``pid``, also those that have ended but not been reaped."""
+    if not IS_LINUX:
+        import psutil
+
+        return [child.pid for child in psutil.Process(pid).children()]
+    stats = ((other, _linux_stat(other)) for other in _all_pids())
+    return [other for other, stat in stats if stat and int(stat.split(maxsplit=2)[1]) == pid]
+
+
 def descendants(pid: int, *, besides: Collection[int] = ()) -> list[int]:
     """Every live process below ``pid``; zombies have nothing left to end.
 

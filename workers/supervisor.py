@@ -174,7 +174,8 @@ class Supervisor:
             if adopted.over:
                 self._adopted.remove(adopted)
                 self._forget_if_clear(adopted.worker)
-        self._orphans.clear()
+        if all(adopted.traced for adopted in self._adopted):
+            self._orphans.clear()
 
     def _dismiss(self, pid: int, status: int) -> Member:
         member = self._crew.pop(pid)
@@ -215,6 +216,7 @@ class Supervisor:
                     recorded=lease in held,
                     witnessed=witnessed,
                     strays=self._strays,
+                    strangers=self._strangers,
                     narrate=self._narrate,
                 )
             )
@@ -229,6 +231,12 @@ class Supervisor:
             return []
         found = processes.descendants(os.getpid(), besides=self._crew)
         return found if all(map(processes.identify, self._crew)) else []
+
+    def _strangers(self) -> list[int]:
+        """Children, ended ones too, that are neither workers, hooks nor commands taken over."""
+        known = {*self._crew, *(adopted.leader for adopted in self._adopted)}
+        found = processes.children(os.getpid())
+        return [pid for pid in found if pid not in known and pid not in self._hooks]
 
     def _forget_if_clear(self, worker: str) -> None:
         if any(adopted.worker == worker for adopted in self._adopted):
