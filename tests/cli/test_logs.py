@@ -319,6 +319,8 @@ def test_lines_of_several_jobs_begin_with_whose_they_are(
     ended(queue, first, stdout=b"one\nhalf whole\nno end", stderr=b"warn\n")
     following.reads(b"a      | no end\n")
     ended(queue, second, stdout=b"two\n")
+    for worker in ("w1", "w2"):
+        queue.folders.clear_scratch(worker)  # as workers do between two attempts
     ran(queue, state=AttemptState.FAILED, exit_code=3)
 
     assert following.end() == (1, b"", b"a      | warn\n")
