@@ -6,8 +6,9 @@ import os
 import select
 import signal
 import sys
-from asyncio import get_running_loop
+from asyncio import AbstractEventLoop, get_running_loop
 from collections.abc import Iterator
+from threading import Timer
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from rich.console import RenderableType
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
     from store.queue import Queue
 
 _TERMINAL_CHECK = 1.0
+_LEAVE_WITHIN = 1.0
 _THEME = "theme"
 
 
@@ -106,6 +108,7 @@ class QueueApp(App[None]):
         theme: str | None = None,
     ) -> None:
         super().__init__()
+        self._force: Timer | None = None
         self.session = Session(
             queue, read_only=read_only, remote=remote, memory=memory, config=config
         )
@@ -145,7 +148,8 @@ class QueueApp(App[None]):
         self.install_screen(DeadScreen(self.session), "dead")
         self.push_screen(JobsScreen(self.session))
         if not self.is_headless:
-            get_running_loop().add_signal_handler(signal.SIGHUP, self.exit)
+            loop = get_running_loop()
+            signal.signal(signal.SIGHUP, lambda *_: self._hang_up(loop))
             self.set_interval(_TERMINAL_CHECK, self._leave_without_terminal)
 
     async def on_event(self, event: events.Event) -> None:
@@ -166,7 +170,15 @@ class QueueApp(App[None]):
     def _leave_without_terminal(self) -> None:
         """Nobody can press a key any more: going on would only burn time."""
         if sys.__stdin__ is None or _hung_up(sys.__stdin__.fileno()):
-            self.exit()
+            self._hang_up(get_running_loop())
+
+    def _hang_up(self, loop: AbstractEventLoop) -> None:
+        """Leave in good order, or else at once: what waits to be painted would wait for ever."""
+        loop.call_soon_threadsafe(self.exit)
+        if self._force is None:
+            self._force = Timer(_LEAVE_WITHIN, os._exit, (1,))
+            self._force.daemon = True
+            self._force.start()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
         return None if self.session.read_only and action in CHANGES else True
