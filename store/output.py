@@ -131,7 +131,10 @@ class StoredOutput:
 
 def _hole(fd: int) -> tuple[int, int] | None:
     size = os.fstat(fd).st_size
-    begin = os.lseek(fd, 0, os.SEEK_HOLE) if size else 0
+    try:
+        begin = os.lseek(fd, 0, os.SEEK_HOLE)
+    except OSError:  # it is empty, or was emptied just now
+        return None
     if begin >= size:
         return None
     try:
