@@ -78,19 +78,21 @@ def plant_bug(bug: str) -> None:
     from store import AttemptState, Outcome
     from workers.adopted import Adopted
 
-    def requeue_at_once(self: Any, *_: object) -> None:
+    def requeue_at_once(self: Any, *_: object) -> bool:
         """Take the job for lost without ending what runs of it."""
         self._queue.finish(self._lease, Outcome(AttemptState.LOST, error="its worker died"))
         self._recorded = True
         self._family = lambda lease: []
         self._execution._family = self._family
         self._lose("its worker died")
+        return True
 
-    def call_it_done(self: Any, *_: object) -> None:
+    def call_it_done(self: Any, *_: object) -> bool:
         """Take the job for done when its worker has died."""
         self._queue.finish(self._lease, Outcome(AttemptState.COMPLETED, exit_code=0))
         self._recorded = True
         self._lose("its worker died")
+        return True
 
     Adopted._trace = {"requeue_at_once": requeue_at_once, "call_it_done": call_it_done}[bug]  # type: ignore[method-assign]
 
