@@ -150,7 +150,7 @@ def doubtful(session: int | None, since: int) -> list[int]:
         if stat is None or _can_read_environment(pid):
             continue
         fields = stat.split()
-        ours = _real_uid(pid) == own and int(fields[19]) >= since
+        ours = _status_number(pid, b"Uid:") == own and int(fields[19]) >= since
         if fields[0] not in b"ZX" and (ours or int(fields[3]) == session):
             found.append(pid)
     return found
@@ -178,11 +178,7 @@ def signal_tree(pids: Iterable[int], leader: int | None, number: signal.Signals)
 def peak_rss(pid: int) -> int:
     """The most resident bytes a live process has had so far; 0 when that can't be told."""
     if IS_LINUX:
-        with suppress(OSError), open(f"/proc/{pid}/status", "rb") as file:
-            for line in file:
-                if line.startswith(b"VmHWM:"):
-                    return int(line.split()[1]) * 1024
-        return 0
+        return (_status_number(pid, b"VmHWM:") or 0) * 1024
     import psutil
 
     try:
@@ -290,10 +286,11 @@ def _can_read_environment(pid: int) -> bool:
     return True
 
 
-def _real_uid(pid: int) -> int | None:
+def _status_number(pid: int, field: bytes) -> int | None:
+    """The first number of a line of ``/proc/PID/status``; of ``Uid:`` it is the real one."""
     with suppress(OSError), open(f"/proc/{pid}/status", "rb") as file:
         for line in file:
-            if line.startswith(b"Uid:"):
+            if line.startswith(field):
                 return int(line.split()[1])
     return None
 

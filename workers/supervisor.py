@@ -182,10 +182,7 @@ class Supervisor:
         member.process.returncode = os.waitstatus_to_exitcode(status)
         self._hear(member)
         self._stop_listening(member)
-        if status == 0:
-            self._narrate(f"worker {member.id} left")
-            return member
-        self._narrate(f"worker {member.id} died ({_how(status)})")
+        self._narrate(f"worker {member.id} {f'died ({_how(status)})' if status else 'left'}")
         return member
 
     def _slow_down(self, dead: Sequence[Member]) -> None:
@@ -250,7 +247,8 @@ class Supervisor:
         """Take over from workers whose supervisor is dead too, and forget dead supervisors."""
         if not self._is_due("rescue", _RESCUE_EVERY):
             return
-        entries = [entry for entry in self._queue.registry.registered() if entry.host == self._host]
+        registry = self._queue.registry
+        entries = [entry for entry in registry.registered() if entry.host == self._host]
         alive = {entry.id for entry in entries if processes.is_alive(entry.identity)}
         ours = {adopted.worker for adopted in self._adopted}
         ours |= {member.id for member in (*self._crew.values(), *self._dead)}
@@ -258,13 +256,12 @@ class Supervisor:
             if entry.id in alive or entry.id in ours or entry.supervisor in alive - {self._id}:
                 continue
             if entry.kind is WorkerKind.SUPERVISOR:
-                self._queue.registry.unregister(entry.id)
+                registry.unregister(entry.id)
             elif entry.supervisor == self._id:  # the store was busy
                 self._take_over(entry.id, entry.identity)
-            elif self._queue.registry.inherit(entry, self._id):
+            elif registry.inherit(entry, self._id):
                 self._narrate(f"worker {entry.id} is gone, and so is its supervisor")
                 self._take_over(entry.id, entry.identity)
-        registry = self._queue.registry
         for orphan in registry.inherit_orphans(self._id, pool=self._pool, host=self._host):
             self._take_over(orphan, None)
 
