@@ -95,6 +95,12 @@ def _statement(
         left -= action in _WRITES
         return sqlite3.SQLITE_DENY if left == -1 and action in _WRITES else sqlite3.SQLITE_OK
 
+    with _authorized(connection, authorize):
+        yield
+
+
+@contextmanager
+def _authorized(connection: sqlite3.Connection, authorize: Callable[..., int]) -> Iterator[None]:
     connection.set_authorizer(authorize)
     try:
         yield
@@ -110,11 +116,8 @@ def _commit(
         refused = action == sqlite3.SQLITE_TRANSACTION and what == "COMMIT"
         return sqlite3.SQLITE_DENY if refused else sqlite3.SQLITE_OK
 
-    connection.set_authorizer(authorize)
-    try:
+    with _authorized(connection, authorize):
         yield
-    finally:
-        connection.set_authorizer(None)
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from textual.widgets import Input
 
 from queuectl_tui.app import QueueApp
 from queuectl_tui.screens.job_list import JobListScreen
+from queuectl_tui.widgets.form_field import FormField
 from queuectl_tui.widgets.job_table import JobTable
 from queuectl_tui.widgets.one_line import OneLine
 from store import (
@@ -131,6 +132,14 @@ class Stage:
     @property
     def table(self) -> JobTable:
         return self.listing.table
+
+    async def fill(self, **values: str) -> None:
+        """Put ``values`` into the fields of the form in front."""
+        for field in self.screen.query(FormField):
+            if field.name in values:
+                field.input.focus()
+                field.input.value = values[field.name]
+                await self.pilot.pause()
 
     def rows(self) -> list[str]:
         """The ids in sight, top to bottom."""

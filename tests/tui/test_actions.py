@@ -10,7 +10,6 @@ from queuectl_tui.screens.add_job import AddJob
 from queuectl_tui.screens.confirm import Confirm
 from queuectl_tui.screens.dead import DeadScreen
 from queuectl_tui.screens.jobs import JobsScreen
-from queuectl_tui.widgets.form_field import FormField
 from store import JobState
 from tests.tui.stage import Backstage, Stage, opened
 
@@ -152,8 +151,8 @@ async def test_a_job_is_added_by_its_form(backstage: Backstage, tmp_path: Path) 
         await stage.press("a")
         await stage.until_screen(AddJob)
         await stage.write("make test && ./deploy.sh")
-        await _fill(stage, id="deploy-1", queue="build", priority="7", delay="1h", max_retries="5")
-        await _fill(stage, timeout="10m", cwd=str(tmp_path), label="nightly")
+        await stage.fill(id="deploy-1", queue="build", priority="7", delay="1h", max_retries="5")
+        await stage.fill(timeout="10m", cwd=str(tmp_path), label="nightly")
         await stage.press("ctrl+s")
         await stage.until_screen(JobsScreen)
         await stage.until_at("deploy-1")
@@ -173,25 +172,17 @@ async def test_the_form_says_what_is_wrong_as_it_is_typed(backstage: Backstage) 
         await stage.press("enter")
         await stage.until_shown("command: a job needs one")
         await stage.write("true")
-        await _fill(stage, priority="high")
+        await stage.fill(priority="high")
         await stage.until_shown("✗", "must be an integer")
         await stage.press("enter")
         await stage.until_screen(AddJob)
-        await _fill(stage, priority="", id="taken")
+        await stage.fill(priority="", id="taken")
         await stage.press("enter")
         await stage.until_shown("id in use: taken")
         assert backstage.queue.count() == 1
         await stage.press("escape")
         await stage.until_screen(JobsScreen)
         assert backstage.queue.count() == 1
-
-
-async def _fill(stage: Stage, **values: str) -> None:
-    for field in stage.screen.query(FormField):
-        if field.name in values:
-            field.input.focus()
-            field.input.value = values[field.name]
-            await stage.pilot.pause()
 
 
 async def test_the_add_form_takes_the_environment_along(backstage: Backstage) -> None:

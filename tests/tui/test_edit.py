@@ -22,14 +22,6 @@ def _typed(stage: Stage) -> dict[str, str]:
     return {field.name or "": field.text for field in stage.screen.query(FormField)}
 
 
-async def _fill(stage: Stage, **values: str) -> None:
-    for field in stage.screen.query(FormField):
-        if field.name in values:
-            field.input.focus()
-            field.input.value = values[field.name]
-            await stage.pilot.pause()
-
-
 async def _edit(stage: Stage) -> None:
     await stage.press("e")
     await stage.until_screen(EditJob)
@@ -46,7 +38,7 @@ async def test_a_waiting_job_is_edited(backstage: Backstage, tmp_path: Path) -> 
         await stage.until_shown("Edit wait1, PENDING")
         assert _typed(stage)["command"] == "make tset"
         assert _typed(stage)["timeout"] == "90"
-        await _fill(stage, command="make test", max_retries="7", label="")
+        await stage.fill(command="make test", max_retries="7", label="")
         await stage.press("enter")
         await stage.until_screen(JobsScreen)
         job = backstage.queue.job("wait1")
@@ -61,9 +53,9 @@ async def test_an_argument_vector_stays_one(backstage: Backstage) -> None:
     async with opened(backstage) as stage:
         await _edit(stage)
         assert _typed(stage)["argv"] == "convert 'in file.png' out.png"
-        await _fill(stage, argv="convert 'in")
+        await stage.fill(argv="convert 'in")
         await stage.until_shown("no closing quotation")
-        await _fill(stage, argv="convert 'in file.png' 'my out.png'")
+        await stage.fill(argv="convert 'in file.png' 'my out.png'")
         await stage.press("ctrl+s")
         await stage.until_screen(JobsScreen)
         assert backstage.queue.job("wait1").argv == ("convert", "in file.png", "my out.png")
@@ -77,7 +69,7 @@ async def test_what_is_dead_is_edited_and_retried_at_once(backstage: Backstage) 
         await stage.until_at("dead1")
         await _edit(stage)
         await stage.until_shown("^r save and retry")
-        await _fill(stage, command="./send.sh")
+        await stage.fill(command="./send.sh")
         await stage.press("ctrl+r")
         await stage.until_screen(DeadScreen)
         job = backstage.queue.job("dead1")
@@ -96,7 +88,7 @@ async def test_a_job_that_starts_meanwhile_keeps_its_command(backstage: Backstag
     async with opened(backstage) as stage:
         await _edit(stage)
         assert backstage.queue.claim(backstage.worker) is not None
-        await _fill(stage, command="false")
+        await stage.fill(command="false")
         await stage.press("enter")
         await stage.until_shown("wait1 is RUNNING and cannot be edited")
         assert backstage.queue.job("wait1").command == "true"
