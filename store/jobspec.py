@@ -6,7 +6,6 @@ Lines are read, checked and yielded line by line, so that a file of any length c
 
 from __future__ import annotations
 
-import io
 import os
 import re
 from collections import Counter
@@ -87,11 +86,6 @@ def read_jobs(stream: BinaryIO, **how: Unpack[Reading]) -> Iterator[NewJob]:
 
 def _was_printed(value: object) -> bool:
     return type(value) is dict and "state" in value
-
-
-def parse_jobs(text: str, **how: Unpack[Reading]) -> list[NewJob]:
-    """The jobs of a document given as text. Raises ``InvalidInput``."""
-    return list(read_jobs(io.BytesIO(text.encode("utf-8", "surrogatepass")), **how))
 
 
 def new_job(fields: Mapping[str, object], *, now: int, cwd: str) -> NewJob:

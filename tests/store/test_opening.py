@@ -201,3 +201,20 @@ def test_root_is_told_whose_store_it_is(tmp_path: Path) -> None:
     os.chown(path, 65534, 65534)
     with pytest.raises(StoreUnusable, match="another user"):
         open_store(str(path))
+
+
+def test_the_models_say_what_the_tables_hold(tmp_path: Path) -> None:
+    from peewee import Model
+
+    from store import models
+
+    queue = open_store(str(tmp_path / "queue.db"))
+    connection = queue._database.connection()
+    kinds = [kind for kind in vars(models).values() if isinstance(kind, type)]
+    described = [kind for kind in kinds if issubclass(kind, Model) and kind is not Model]
+    assert len(described) >= 8
+    for model in described:
+        table = model._meta.table_name
+        columns = {row[1] for row in connection.execute(f"PRAGMA table_info({table})")}
+        assert {field.column_name for field in model._meta.sorted_fields} == columns, table
+    queue.close()
