@@ -41,7 +41,9 @@ class Terminal:
 
     @property
     def picture(self) -> str:
-        return "\n".join(self._screen.display)
+        # Not Screen.display: it trips over a wide character whose first half was painted over.
+        lines = (self._screen.buffer[row] for row in range(ROWS))
+        return "\n".join("".join(line[x].data for x in range(COLUMNS)) for line in lines)
 
     def press(self, keys: str) -> None:
         self.child.send(keys.encode())
