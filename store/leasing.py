@@ -13,7 +13,7 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
-from store import dependencies, reads
+from store import dependencies, overview
 from store.errors import LeaseLost
 from store.jobs import AttemptState, JobState, Lease, Outcome
 from store.retry import backoff_seconds, exhausted
@@ -211,11 +211,11 @@ class Leasing:
         connection.execute(
             "INSERT INTO throughput VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE"
             " SET completed = completed + excluded.completed, failed = failed + excluded.failed",
-            (now // reads.BUCKET_MS, queue, done, failed),
+            (now // overview.BUCKET_MS, queue, done, failed),
         )
         connection.execute(
             "UPDATE worker SET done = done + ?, failed = failed + ? WHERE seq = ?",
-            (done, failed, reads.worker_seq(worker)),
+            (done, failed, overview.worker_seq(worker)),
         )
 
 

@@ -17,7 +17,7 @@ from random import Random
 
 from peewee import SQL
 
-from store import dependencies, doorbell, reads, retention
+from store import dependencies, doorbell, overview, reads, retention
 from store.batch import Batch
 from store.database import Database
 from store.errors import InvalidInput, KeyInUse, NoSuchJob, QueueError, WrongState
@@ -137,7 +137,7 @@ class Queue:
         Raises ``NoSuchJob``, or ``WrongState`` when one has finished; then none is changed.
         """
         with self._change() as connection:
-            self._cancel(connection, reads.seqs(connection, ids))
+            self._cancel(connection, overview.seqs(connection, ids))
         return [self.job(job_id) for job_id in ids]
 
     def cancel_matching(self, wanted: JobFilter) -> int:
@@ -150,7 +150,7 @@ class Queue:
         Raises ``NoSuchJob``, ``WrongState``, ``KeyInUse``; then none is changed.
         """
         with self._change() as connection:
-            self._retry(connection, reads.seqs(connection, ids))
+            self._retry(connection, overview.seqs(connection, ids))
         return [self.job(job_id) for job_id in ids]
 
     def retry_matching(self, wanted: JobFilter) -> int:
@@ -191,7 +191,7 @@ class Queue:
         When one can't be edited, none is.
         """
         with self._change() as connection:
-            self._edit(connection, reads.seqs(connection, ids), change)
+            self._edit(connection, overview.seqs(connection, ids), change)
         return [self.job(job_id) for job_id in ids]
 
     def edit_matching(self, wanted: JobFilter, change: Callable[[Job], NewJob]) -> int:
@@ -207,7 +207,7 @@ class Queue:
         it; then none is removed.
         """
         with self._change() as connection:
-            chosen = reads.seqs(connection, ids)
+            chosen = overview.seqs(connection, ids)
             kept_files = self._delete(connection, chosen)
         self._unlink(kept_files)
 
@@ -278,7 +278,7 @@ class Queue:
     def history(self, job_id: str) -> list[Attempt]:
         """Every attempt of a job, oldest first. Raises ``NoSuchJob``."""
         with self._database.read() as connection:
-            (seq,) = reads.seqs(connection, [job_id])
+            (seq,) = overview.seqs(connection, [job_id])
             return reads.history(self._database.query, seq)
 
     def output(self, job_id: str, number: int | None, stream: Stream) -> OutputView:
@@ -297,12 +297,12 @@ class Queue:
     def status(self) -> Status:
         """Counts, workers and throughput at a glance."""
         with self._database.read() as connection:
-            return reads.status(connection, self.now())
+            return overview.status(connection, self.now())
 
     def workers(self) -> list[Worker]:
         """Supervisors, each followed by its workers."""
         with self._database.read() as connection:
-            return reads.workers(connection, self.now())
+            return overview.workers(connection, self.now())
 
     def error_groups(self, wanted: JobFilter | None = None) -> list[ErrorGroup]:
         """Dead jobs by their last error, the most frequent first."""
@@ -326,8 +326,8 @@ class Queue:
             now = self.now()
             return Snapshot(
                 at=now,
-                status=reads.status(connection, now),
-                workers=tuple(reads.workers(connection, now)),
+                status=overview.status(connection, now),
+                workers=tuple(overview.workers(connection, now)),
                 window=reads.window(
                     self._database.query, wanted, order, offset=offset, limit=limit, follow=follow
                 ),

@@ -6,7 +6,7 @@ import json
 import sqlite3
 from collections.abc import Callable, Sequence
 
-from store import doorbell, reads
+from store import doorbell, overview
 from store.database import Database
 from store.errors import QueueError
 from store.fielderrors import did_you_mean
@@ -24,16 +24,16 @@ class Queues:
         """Every queue by name, with what waits and runs in it."""
         with self._database.read() as connection:
             now = self._clock()
-            counts = reads.queue_counts(connection)
-            completed = reads.queue_throughput(connection, now)
+            counts = overview.queue_counts(connection)
+            completed = overview.queue_throughput(connection, now)
             return [
                 QueueDepth(
                     info,
                     {state: counts.get((info.name, state.value), 0) for state in JobState},
-                    reads.oldest_pending(connection, now, queue=info.name),
+                    overview.oldest_pending(connection, now, queue=info.name),
                     completed.get(info.name, 0.0),
                 )
-                for info in reads.queues(connection)
+                for info in overview.queues(connection)
             ]
 
     def set_paused(self, names: Sequence[str] | None, paused: bool) -> list[str]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 
-from store import doorbell, reads
+from store import doorbell, overview
 from store.database import Database
 from store.errors import QueueError
 from store.jobs import Orders, ProcessIdentity, Worker, WorkerKind
-from store.reads import worker_id, worker_seq
+from store.overview import worker_id, worker_seq
 
 
 class Registry:
@@ -116,7 +116,7 @@ class Registry:
     def registered(self) -> list[Worker]:
         """Every entry, also those not yet up."""
         with self._database.read() as connection:
-            return reads.workers(connection, self._clock(), up=False)
+            return overview.workers(connection, self._clock(), up=False)
 
     def order(
         self,
@@ -181,7 +181,7 @@ class Registry:
 
     def _supervisor(self, pool: str) -> Worker:
         with self._database.read() as connection:
-            workers = reads.workers(connection, self._clock())
+            workers = overview.workers(connection, self._clock())
         for worker in workers:
             if worker.kind is WorkerKind.SUPERVISOR and worker.pool == pool:
                 return worker

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from store import reads
+from store import overview, reads
 from store.database import Database
 from store.jobs import JobFilter, JobState
 from store.output import Folders
@@ -42,7 +42,7 @@ def prune(
 
 
 def _forget_throughput(database: Database, now: int) -> None:
-    oldest = (now - 2 * reads.MINUTES_KEPT * 60_000) // reads.BUCKET_MS
+    oldest = (now - 2 * overview.MINUTES_KEPT * 60_000) // overview.BUCKET_MS
     known = database.connection().execute(
         "SELECT 1 FROM throughput WHERE bucket < ? LIMIT 1", (oldest,)
     )

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from store import FINISHED, AttemptState, JobState, NewJob, Outcome
-from store.reads import BUCKET_MS, MINUTES_KEPT
+from store.overview import BUCKET_MS, MINUTES_KEPT
 
 BACKOFF_BASE = 2
 WAITING = frozenset({JobState.PENDING, JobState.FAILED})

@@ -1,0 +1,195 @@
+"""The store at a glance: counts, workers, throughput. Plain SQL, since every command may ask."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from store.errors import NoSuchJob
+from store.jobs import (
+    JobState,
+    ProcessIdentity,
+    QueueInfo,
+    Status,
+    Worker,
+    WorkerKind,
+    WorkerState,
+)
+
+STALE_AFTER = 15.0  # seconds without a heartbeat
+BUCKET_MS = 5_000
+MINUTES_KEPT = 60
+
+
+def status(connection: sqlite3.Connection, now: int) -> Status:
+    counts = dict.fromkeys(JobState, 0)
+    for (_, state), number in queue_counts(connection).items():
+        counts[JobState(state)] += number
+    crew = [worker for worker in workers(connection, now) if worker.kind is WorkerKind.WORKER]
+    stale = sum(worker.state is WorkerState.STALE for worker in crew)
+    completed, per_minute = _throughput(connection, now)
+    return Status(
+        counts=counts,
+        workers_up=len(crew) - stale,
+        workers_busy=sum(
+            worker.job is not None and worker.state is not WorkerState.STALE for worker in crew
+        ),
+        workers_stale=stale,
+        queues=tuple(queues(connection)),
+        oldest_pending_seconds=oldest_pending(connection, now),
+        completed_per_minute=completed,
+        per_minute=per_minute,
+    )
+
+
+def workers(connection: sqlite3.Connection, now: int, *, up: bool = True) -> list[Worker]:
+    """Supervisors, each followed by its workers; workers without one come last.
+
+    ``up``: only those that have had a heartbeat.
+    """
+    values = [_worker(row, now) for row in connection.execute(_WORKERS) if row[12] or not up]
+    supervisors = [worker for worker in values if worker.kind is WorkerKind.SUPERVISOR]
+    ordered: list[Worker] = []
+    for supervisor in supervisors:
+        ordered.append(supervisor)
+        ordered += [worker for worker in values if worker.supervisor == supervisor.id]
+    known = {worker.id for worker in ordered}
+    return ordered + [worker for worker in values if worker.id not in known]
+
+
+def queues(connection: sqlite3.Connection) -> list[QueueInfo]:
+    """Every queue, by name."""
+    counts = queue_counts(connection)
+    return [
+        QueueInfo(
+            name,
+            bool(paused),
+            max_running,
+            counts.get((name, JobState.PENDING.value), 0),
+            counts.get((name, JobState.PROCESSING.value), 0),
+            slot_name,
+            tuple(json.loads(slot_values)) if slot_values else (),
+        )
+        for name, paused, max_running, slot_name, slot_values in connection.execute(
+            "SELECT name, paused, max_running, slot_name, slot_values FROM queue ORDER BY name"
+        )
+    ]
+
+
+def queue_counts(connection: sqlite3.Connection) -> dict[tuple[str, str], int]:
+    """How many jobs there are, by queue and state."""
+    rows = connection.execute("SELECT queue, state, jobs FROM job_count")
+    return {(queue, state): number for queue, state, number in rows}
+
+
+def queue_throughput(connection: sqlite3.Connection, now: int) -> dict[str, float]:
+    """Completed attempts of the last minute, by queue."""
+    first = now // BUCKET_MS - 60_000 // BUCKET_MS + 1
+    rows = connection.execute(
+        "SELECT queue, sum(completed) FROM throughput WHERE bucket >= ? GROUP BY queue", (first,)
+    )
+    return {queue: float(number) for queue, number in rows}
+
+
+def oldest_pending(
+    connection: sqlite3.Connection, now: int, *, queue: str | None = None
+) -> float | None:
+    """For how many seconds the oldest job that could run has been waiting."""
+    row = connection.execute(
+        "SELECT run_at FROM job INDEXED BY job_state WHERE state = 'pending' AND ready = 1"
+        " AND (?1 IS NULL OR queue = ?1) ORDER BY seq LIMIT 1",
+        (queue,),
+    ).fetchone()
+    return None if row is None else max(0, now - row[0]) / 1000
+
+
+def seqs(connection: sqlite3.Connection, ids: Iterable[str]) -> list[int]:
+    """Row numbers of the named jobs, each once. Raises ``NoSuchJob`` for the first unknown."""
+    found = []
+    for job_id in dict.fromkeys(ids):
+        row = connection.execute("SELECT seq FROM job WHERE id = ?", (job_id,)).fetchone()
+        if row is None:
+            raise NoSuchJob(job_id)
+        found.append(row[0])
+    return found
+
+
+def worker_id(kind: str, seq: int) -> str:
+    return f"{'s' if kind == WorkerKind.SUPERVISOR else 'w'}{seq}"
+
+
+def worker_seq(worker: str) -> int:
+    """The row number in an id."""
+    return int(worker[1:])
+
+
+def _worker(row: Sequence[Any], now: int) -> Worker:
+    seq, kind, pool, pid, host, stop, paused, supervisor, queues, done, failed, *row = row
+    started_at, heartbeat_at, cpu, rss, wanted, start, boot_id, job, number, *boss = row
+    boss_stop, boss_paused = boss
+    age = max(0, now - (heartbeat_at or started_at)) / 1000
+    if age > STALE_AFTER:
+        state = WorkerState.STALE
+    elif stop or boss_stop:
+        state = WorkerState.DRAINING
+    elif job is not None:
+        state = WorkerState.BUSY
+    elif paused or boss_paused:
+        state = WorkerState.PAUSED
+    else:
+        state = WorkerState.IDLE
+    return Worker(
+        id=worker_id(kind, seq),
+        kind=WorkerKind(kind),
+        pool=pool,
+        pid=pid,
+        host=host,
+        state=state,
+        job=job,
+        attempt=number,
+        done=done,
+        failed=failed,
+        started_at=started_at,
+        heartbeat_age=age,
+        cpu_percent=cpu,
+        rss_bytes=rss,
+        queues=tuple(json.loads(queues)),
+        supervisor=None if supervisor is None else worker_id("supervisor", supervisor),
+        count=wanted,
+        identity=ProcessIdentity(pid, start, boot_id),
+    )
+
+
+def _throughput(
+    connection: sqlite3.Connection, now: int
+) -> tuple[float, tuple[tuple[int, int], ...]]:
+    last = now // BUCKET_MS
+    buckets_a_minute = 60_000 // BUCKET_MS
+    minutes = [(0, 0)] * MINUTES_KEPT
+    recent = 0
+    for bucket, completed, failed in connection.execute(
+        "SELECT bucket, completed, failed FROM throughput WHERE bucket > ? AND bucket <= ?",
+        (last - buckets_a_minute * MINUTES_KEPT, last),
+    ):
+        minute = MINUTES_KEPT - 1 - (last - bucket) // buckets_a_minute
+        done, bad = minutes[minute]
+        minutes[minute] = (done + completed, bad + failed)
+        if bucket > last - buckets_a_minute:
+            recent += completed
+    return float(recent), tuple(minutes)
+
+
+_WORKERS = """
+    SELECT worker.seq, worker.kind, worker.pool, worker.pid, worker.host, worker.stop,
+           worker.paused, worker.supervisor, worker.queues, worker.done, worker.failed,
+           worker.started_at, worker.heartbeat_at, worker.cpu_percent, worker.rss_bytes,
+           worker.count, worker.start, worker.boot_id, job.id, job.number,
+           boss.stop, boss.paused
+    FROM worker
+    LEFT JOIN worker AS boss ON boss.seq = worker.supervisor
+    LEFT JOIN job INDEXED BY job_running
+        ON job.lease IS NOT NULL AND job.worker = 'w' || worker.seq
+    ORDER BY worker.seq
+"""
