@@ -12,20 +12,30 @@ import fcntl
 import os
 import sqlite3
 import stat
+import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
-
-import peewee
 
 from store import migrations
 from store.errors import QueueError, StoreBusy, StoreFull, StoreUnusable
+
+if TYPE_CHECKING:
+    from store.models import Queries
 
 APPLICATION_ID = 0x51435455  # "QCTU"
 MINIMUM_SQLITE = (3, 37, 0)  # STRICT tables; RETURNING is older
 _MAGIC = b"SQLite format 3\x00"
 _BUSY_MS = 200
+_PRAGMAS = (
+    "foreign_keys = 1",
+    "cache_size = -8000",
+    "temp_store = MEMORY",
+    f"journal_size_limit = {16 << 20}",
+)
 _MOUNTINFO = Path("/proc/self/mountinfo")
 _NETWORK = frozenset({"9p", "afs", "beegfs", "ceph", "cifs", "glusterfs", "lustre", "smbfs"})
 _NETWORK_PREFIXES = ("nfs", "smb", "fuse.sshfs", "fuse.s3", "fuse.gluster", "fuse.rclone")
@@ -52,37 +62,35 @@ class Database:
         _prepare_folder(path.parent, create=create)
         _refuse_network_file_system(path.parent)
         _check_file(path, create=create)
-        self._peewee = peewee.SqliteDatabase(
-            str(path),
-            timeout=_BUSY_MS / 1000,
-            pragmas=(
-                ("synchronous", self._synchronous),
-                ("foreign_keys", 1),
-                ("cache_size", -8000),
-                ("temp_store", "MEMORY"),
-                ("journal_size_limit", 16 << 20),
-            ),
-        )
+        self._of_thread = threading.local()
         with translated(path):
             self._prepare_own_folder()
             self._migrate()
             info = os.stat(path)
         _in_use.setdefault((info.st_dev, info.st_ino), self)
 
-    @property
-    def query(self) -> peewee.SqliteDatabase:
+    @cached_property
+    def query(self) -> Queries:
         """What peewee queries are executed on."""
-        return self._peewee
+        from store.models import Queries
+
+        return Queries(self.connection)
 
     def connection(self) -> sqlite3.Connection:
         """This thread's own connection, opened at first use."""
-        with translated(self.path):
-            connection: sqlite3.Connection = self._peewee.connection()  # type: ignore[no-untyped-call]
+        connection: sqlite3.Connection | None = getattr(self._of_thread, "connection", None)
+        if connection is None:
+            with translated(self.path):
+                connection = self._connect()
+            self._of_thread.connection = connection
         return connection
 
     def close(self) -> None:
         """Close this thread's connection."""
-        self._peewee.close()
+        connection: sqlite3.Connection | None = getattr(self._of_thread, "connection", None)
+        if connection is not None:
+            del self._of_thread.connection
+            connection.close()
 
     @contextlib.contextmanager
     def read(self) -> Iterator[sqlite3.Connection]:
@@ -185,6 +193,17 @@ class Database:
         finally:
             os.close(fd)
 
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self.path, timeout=_BUSY_MS / 1000, isolation_level=None)
+        try:
+            connection.execute(f"PRAGMA synchronous = {self._synchronous}")
+            for pragma in _PRAGMAS:
+                connection.execute(f"PRAGMA {pragma}")
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
     def _prepare_own_folder(self) -> None:
         for folder in (self.folder, *(self.folder / name for name in _SUBFOLDERS)):
             with contextlib.suppress(FileExistsError):
@@ -252,7 +271,7 @@ def translated(path: Path) -> Iterator[None]:
     """Database and file-system errors as the one family that callers know."""
     try:
         yield
-    except (sqlite3.Error, peewee.PeeweeException) as error:
+    except sqlite3.Error as error:
         raise _explain(error, path) from error
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -265,10 +284,9 @@ def is_locked(error: sqlite3.Error) -> bool:
     return code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
-def _explain(error: Exception, path: Path) -> QueueError:
-    cause = error if isinstance(error, sqlite3.Error) else error.__context__ or error
-    text = str(cause)
-    code = getattr(cause, "sqlite_errorcode", 0) & 0xFF
+def _explain(error: sqlite3.Error, path: Path) -> QueueError:
+    text = str(error)
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return _busy(path)
     if code == sqlite3.SQLITE_FULL or (code == sqlite3.SQLITE_IOERR and _free_space(path) < 65536):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
+from collections.abc import Callable, Sequence
+
 from peewee import (
     AutoField,
     BigIntegerField,
@@ -11,8 +14,20 @@ from peewee import (
     DoubleField,
     IntegerField,
     Model,
+    SqliteDatabase,
     TextField,
 )
+
+
+class Queries(SqliteDatabase):
+    """Executes peewee's queries on a connection that is open already, inside its transaction."""
+
+    def __init__(self, connection: Callable[[], sqlite3.Connection]) -> None:
+        super().__init__(None)
+        self._connection = connection
+
+    def execute_sql(self, sql: str, params: Sequence[object] | None = None) -> sqlite3.Cursor:
+        return self._connection().execute(sql, params or ())
 
 
 class JobRow(Model):
