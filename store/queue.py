@@ -11,13 +11,12 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from hashlib import sha256
+from functools import cached_property
 from pathlib import Path
 from random import Random
+from typing import TYPE_CHECKING
 
-from peewee import SQL
-
-from store import dependencies, doorbell, overview, reads, retention
+from store import dependencies, doorbell, overview
 from store.batch import Batch
 from store.database import Database
 from store.errors import InvalidInput, KeyInUse, NoSuchJob, QueueError, WrongState
@@ -40,13 +39,18 @@ from store.jobs import (
     Window,
     Worker,
 )
+from store.late import Late
 from store.leasing import Leasing
-from store.models import JobRow
 from store.output import Folders, OutputView, Recorded, StoredOutput
 from store.queues import Queues
 from store.registry import Registry
-from store.schedules import Schedules
 from store.settings import Settings
+
+if TYPE_CHECKING:
+    from store import reads
+    from store.schedules import Schedules
+else:
+    reads = Late("store.reads")  # it knows peewee, which plain commands and workers go without
 
 _UNFINISHED = frozenset(JobState) - FINISHED
 _RETRYABLE = FINISHED | {JobState.FAILED}
@@ -70,18 +74,24 @@ class Queue:
         self._leasing = Leasing(self.settings, clock)
         self.registry = Registry(database, clock)
         self.queues = Queues(database, clock)
-        self.schedules = Schedules(
-            database,
-            self.settings,
-            clock=clock,
-            random=random,
-            environment_id=self._environment_id,
-        )
         self.folders = Folders(database.folder)
         self.store_id: str = (
             database.connection()
             .execute("SELECT value FROM meta WHERE name = 'store_id'")
             .fetchone()[0]
+        )
+
+    @cached_property
+    def schedules(self) -> Schedules:
+        """The recurring jobs."""
+        from store.schedules import Schedules
+
+        return Schedules(
+            self._database,
+            self.settings,
+            clock=self._clock,
+            random=self._random,
+            environment_id=self._environment_id,
         )
 
     def now(self) -> int:
@@ -455,6 +465,8 @@ class Queue:
 
     def prune(self) -> int:
         """Remove some of what the settings keep no longer; how many jobs, 0 when done."""
+        from store import retention
+
         return retention.prune(
             self._database, self.settings, self.folders, self._delete_some, self.now()
         )
@@ -487,6 +499,8 @@ class Queue:
 
     def pool_lock(self, pool: str) -> Path:
         """The file whose lock says that this machine's supervisor of ``pool`` is running."""
+        from hashlib import sha256
+
         return self._database.folder / "locks" / sha256(pool.encode()).hexdigest()[:32]
 
     @property
@@ -508,6 +522,8 @@ class Queue:
         if not captured:
             return None
         data = json.dumps(dict(sorted(captured.items())), ensure_ascii=False)
+        from hashlib import sha256
+
         digest = sha256(data.encode()).hexdigest()
         known = "SELECT id FROM environment WHERE digest = ?"
         row = self._database.connection().execute(known, (digest,)).fetchone()
@@ -620,15 +636,9 @@ class Queue:
         states = (wanted.states or FINISHED) & FINISHED
         if not states:
             return 0
-        older = [] if finished_before is None else [JobRow.updated_at < finished_before]
-        unneeded = JobRow.seq.not_in(SQL(_NEEDED))
         with self._change(ring=False) as connection:
-            chosen = reads.matching(
-                self._database.query,
-                replace(wanted, states=states),
-                unneeded,
-                *older,
-                limit=most,
+            chosen = reads.unneeded(
+                self._database.query, replace(wanted, states=states), finished_before, limit=most
             )
             files = self._delete(connection, chosen) if chosen else []
         self._unlink(files)
@@ -725,10 +735,6 @@ _NEEDED_BY_UNFINISHED = """
 _OUTPUTS_IN_FILES = """
     SELECT count(*) FROM attempt
     WHERE (stdout IS NULL AND stdout_bytes > 0) OR (stderr IS NULL AND stderr_bytes > 0)
-"""
-_NEEDED = """
-    (SELECT needs FROM dependency JOIN job AS waiting ON waiting.seq = dependency.job
-     WHERE waiting.state NOT IN ('completed', 'dead', 'cancelled'))
 """
 _ATTEMPTS_IN_FILES = """
     SELECT id, stdout IS NULL AND stdout_bytes > 0, stderr IS NULL AND stderr_bytes > 0

@@ -186,14 +186,29 @@ def error_groups(database: peewee.Database, wanted: JobFilter) -> list[ErrorGrou
     return [ErrorGroup(*row) for row in query.tuples().execute(database)]
 
 
-def matching(
-    database: peewee.Database, wanted: JobFilter, *extra: Any, limit: int | None = None
-) -> list[int]:
+def matching(database: peewee.Database, wanted: JobFilter) -> list[int]:
     """Row numbers of the jobs that match, oldest first."""
-    query = JobRow.select(JobRow.seq).where(*conditions(wanted), *extra).order_by(JobRow.seq)
-    if limit is not None:
-        query = query.limit(limit)
+    query = JobRow.select(JobRow.seq).where(*conditions(wanted)).order_by(JobRow.seq)
     return [row[0] for row in query.tuples().execute(database)]
+
+
+def unneeded(
+    database: peewee.Database, wanted: JobFilter, before: int | None, *, limit: int
+) -> list[int]:
+    """Row numbers of jobs that match and no unfinished one needs, last changed before a time."""
+    query = JobRow.select(JobRow.seq).where(
+        *conditions(wanted), JobRow.seq.not_in(peewee.SQL(_NEEDED))
+    )
+    if before is not None:
+        query = query.where(JobRow.updated_at < before)
+    query = query.order_by(JobRow.seq).limit(limit)
+    return [row[0] for row in query.tuples().execute(database)]
+
+
+_NEEDED = """
+    (SELECT needs FROM dependency JOIN job AS waiting ON waiting.seq = dependency.job
+     WHERE waiting.state NOT IN ('completed', 'dead', 'cancelled'))
+"""
 
 
 def conditions(wanted: JobFilter) -> list[Any]:
