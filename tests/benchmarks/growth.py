@@ -1,0 +1,135 @@
+"""What one job, or one question, costs as the store grows from a thousand jobs to a million."""
+
+from __future__ import annotations
+
+import io
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+from measure import DONE, MILLION, Filling, Row, seconds, store
+
+from queuectl_tui.screens.listing import ListRequest, read_list
+from queuectl_tui.widgets.viewport import Viewport
+from store import JobFilter, JobState, NewJob, Order
+from store.jobspec import read_jobs
+from store.queue import Queue
+
+_SIZES = (1_000, 10_000, 100_000, MILLION)
+_NEWEST_FIRST = Order(reverse=True)
+_ALL = JobFilter()
+_PENDING = JobFilter(states=frozenset({JobState.PENDING}))
+_ROWS_ON_SCREEN = 40
+_ASKED = 9
+_CLAIMED = 400
+_TURNS, _IN_A_ROW = 30, 50
+
+
+def growth(rounds: int) -> Iterator[Row]:
+    """One job or question, 1,000 to 1,000,000 jobs pending; the ratio is to 1,000 jobs"""
+    first: dict[str, float] = {}
+    for size in _SIZES:
+        for what, cost in _costs(size, rounds):
+            base = first.setdefault(what, cost)
+            yield Row(f"{what}, {size:,} jobs", "ms", cost * 1e3, base * 1e3, at=size)
+
+
+def _costs(size: int, rounds: int) -> Iterator[tuple[str, float]]:
+    batches = [_enqueued(size) for _ in range(1 if size == MILLION else rounds)]
+    yield "enqueue, a job of one batch", statistics.median(batches) / size
+    with store(Filling(ready=size), durable=False) as queue:
+        leases = [queue.claim("w1")]
+        claims = [seconds(lambda: leases.append(queue.claim("w1"))) for _ in range(_CLAIMED)]
+        yield "claim", statistics.median(claims)
+        finishes = [seconds(lambda lease=lease: queue.finish(lease, DONE)) for lease in leases]
+        yield "finish", statistics.median(finishes)
+    with store(Filling(ready=size)) as queue:
+        for what, prepared in _QUESTIONS.items():
+            ask = prepared(queue)
+            yield what, statistics.median(seconds(ask) for _ in range(_ASKED))
+
+
+def _enqueued(size: int) -> float:
+    """Seconds for JSON Lines that are read, validated, and committed in one batch."""
+    lines = io.BytesIO(b'{"command":"true"}\n' * size)
+    with store() as queue:
+        jobs = read_jobs(lines, now=queue.now(), cwd="/")
+        return seconds(lambda: queue.enqueue(jobs))
+
+
+def _screen(queue: Queue, *, part: float = 0.0, wanted: JobFilter = _ALL) -> Callable[[], object]:
+    """What the app reads while its cursor is on a job that far down the list."""
+    total = queue.count(wanted)
+    row = int((total - 1) * part)
+    from_the_end = Order(reverse=row <= total // 2)
+    skipped = min(row, total - 1 - row)
+    (followed,) = queue.jobs(wanted, from_the_end, limit=1, offset=skipped)
+    top = max(0, min(row, total - _ROWS_ON_SCREEN))
+    view = Viewport(top=top, height=_ROWS_ON_SCREEN, cursor=row)
+    request = ListRequest(wanted, _NEWEST_FIRST, view, followed.id, total=total)
+    return lambda: read_list(queue, request)
+
+
+_QUESTIONS: dict[str, Callable[[Queue], Callable[[], object]]] = {
+    "counts (status)": lambda queue: queue.status,
+    "list, the 20 newest": lambda queue: lambda: queue.jobs(limit=20),
+    "list, the 20 oldest pending": lambda queue: lambda: queue.jobs(_PENDING, Order(), limit=20),
+    "app's refresh, at the top": _screen,
+    "app's refresh, half way down": lambda queue: _screen(queue, part=0.5),
+    "app's refresh, on the last row": lambda queue: _screen(queue, part=1.0),
+    "app's refresh, by state": lambda queue: _screen(queue, wanted=_PENDING),
+    "app's refresh, by text": lambda queue: _screen(queue, wanted=JobFilter(search="tru")),
+}
+
+
+# Claims beside much else -------------------------------------------------------------------------
+
+
+def claims(rounds: int) -> Iterator[Row]:
+    """Finish a job and claim the next, beside much else; the ratio is to nothing else"""
+    with ExitStack() as stack:
+        stores = {}
+        for name, (filling, arrange) in _BESIDE.items():
+            stores[name] = stack.enter_context(store(filling, durable=False))
+            arrange(stores[name])
+        costs = _in_turns(stores, _TURNS * rounds)
+    base = statistics.median(costs["nothing else"]) * 1e3
+    for name, times in costs.items():
+        value = statistics.median(times) * 1e3
+        yield Row(name, "ms", value, base, at_most=None if value is base else 1.3 * base)
+
+
+def _in_turns(stores: dict[str, Queue], turns: int) -> dict[str, list[float]]:
+    """Seconds that each finish and claim took; whatever the machine does slows all stores."""
+    leases = {name: queue.claim("w1") for name, queue in stores.items()}
+    costs: dict[str, list[float]] = {name: [] for name in stores}
+    for _ in range(turns):
+        for name, queue in stores.items():
+            for _ in range(_IN_A_ROW):
+                lease = leases[name]
+                assert lease is not None, f"{name}: too few jobs"
+                begun = time.perf_counter()
+                leases[name] = queue.finish(lease, DONE, claim_for="w1")
+                costs[name].append(time.perf_counter() - begun)
+    return costs
+
+
+def _as_it_is(queue: Queue) -> None:
+    """Nothing more is in it."""
+
+
+def _many_queues(queue: Queue) -> None:
+    """Jobs in 50 queues of their own, half of which are paused."""
+    queue.enqueue(NewJob(command="true", queue=f"q{at % 50}") for at in range(20_000))
+    queue.queues.set_paused([f"q{at}" for at in range(25)], True)
+
+
+_BESIDE: dict[str, tuple[Filling, Callable[[Queue], None]]] = {
+    "nothing else": (Filling(ready=10_000), _as_it_is),
+    "1,000,000 pending": (Filling(ready=MILLION), _as_it_is),
+    "10,000 pending, 1,000,000 ended": (Filling(10_000, MILLION), _as_it_is),
+    "10,000 pending, 100,000 due tomorrow": (Filling(10_000, 0, 100_000), _as_it_is),
+    "20,000 pending in 50 queues, 25 of them paused": (Filling(), _many_queues),
+    "all of that at once": (Filling(MILLION, MILLION, 100_000), _many_queues),
+}
