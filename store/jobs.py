@@ -5,9 +5,11 @@ Times are UTC milliseconds since the epoch (``int``), durations are seconds (``f
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from enum import StrEnum
+from types import MappingProxyType
+from typing import NamedTuple
 
 DEFAULT_QUEUE = "default"
 DEFAULT_POOL = "default"
@@ -93,8 +95,7 @@ class OnDependencyFailure(StrEnum):
     RUN = "run"
 
 
-@dataclass(frozen=True, slots=True)
-class NewJob:
+class NewJob(NamedTuple):
     """A validated job on its way in. ``None`` means: the store's setting decides.
 
     Exactly one of ``command`` (a line for the shell) and ``argv`` is set. ``delay`` (seconds)
@@ -112,7 +113,7 @@ class NewJob:
     timeout: float | None = None
     stop_grace: float | None = None
     cwd: str | None = None
-    env: Mapping[str, str] = field(default_factory=dict)
+    env: Mapping[str, str] = MappingProxyType({})
     label: str | None = None
     depends_on: tuple[str, ...] = ()
     unique_key: str | None = None
@@ -120,8 +121,7 @@ class NewJob:
     on_dependency_failure: OnDependencyFailure = OnDependencyFailure.HOLD
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(NamedTuple):
     """A job as it stands in the store.
 
     ``seq`` is its place in the order of arrival. ``started_at`` to ``worker`` are the last
@@ -170,8 +170,7 @@ class Job:
         return shlex.join(self.argv or ())
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(NamedTuple):
     """One run of a job. ``id`` is the lease; ``number`` is 1, 2, 3 … within the job."""
 
     id: int
@@ -189,8 +188,7 @@ class Attempt:
     stderr_bytes: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Lease:
+class Lease(NamedTuple):
     """The right to run one attempt, and all that is needed to run it.
 
     ``attempt_id`` fences: only its holder may end the attempt. ``env`` is what the job adds to
@@ -216,12 +214,14 @@ class Lease:
     slot: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Output:
+class Output(NamedTuple):
     """What an attempt wrote to one stream: the bytes themselves, or a file that took its place."""
 
     size: int
     data: bytes | None = None
+
+
+_NOTHING = Output(0, b"")
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,13 +239,12 @@ class Outcome:
     error: str | None = None
     cpu_seconds: float = 0.0
     max_rss_bytes: int | None = None
-    stdout: Output = Output(0, b"")
-    stderr: Output = Output(0, b"")
+    stdout: Output = _NOTHING
+    stderr: Output = _NOTHING
     tree_empty: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class ProcessIdentity:
+class ProcessIdentity(NamedTuple):
     """A process that can't be mistaken for another: pid, start time and the boot it belongs to.
 
     ``start`` is field 22 of ``/proc/PID/stat`` (clock ticks since boot) on Linux, else the
@@ -257,8 +256,7 @@ class ProcessIdentity:
     boot_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Worker:
+class Worker(NamedTuple):
     """A supervisor or a worker process, as registered.
 
     ``heartbeat_age`` is in seconds. ``cpu_percent`` and ``rss_bytes`` include the running
@@ -282,22 +280,20 @@ class Worker:
     rss_bytes: int | None
     queues: tuple[str, ...]
     supervisor: str | None
-    count: int
+    count: int  # type: ignore[assignment]  # hides a method of tuples
     identity: ProcessIdentity
 
 
-@dataclass(frozen=True, slots=True)
-class Orders:
+class Orders(NamedTuple):
     """What people asked of a supervisor through the store."""
 
-    count: int
+    count: int  # type: ignore[assignment]  # hides a method of tuples
     paused: bool
     stop: str | None
     """``None``, ``"drain"`` or ``"now"``."""
 
 
-@dataclass(frozen=True, slots=True)
-class QueueInfo:
+class QueueInfo(NamedTuple):
     """A queue. ``slots`` are the values that running jobs get one each of, in ``slot_name``."""
 
     name: str
@@ -309,8 +305,7 @@ class QueueInfo:
     slots: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class QueueDepth:
+class QueueDepth(NamedTuple):
     """What ``queue list`` tells of one queue; ``completed_per_minute`` is over the last minute."""
 
     info: QueueInfo
@@ -327,8 +322,7 @@ class Overlap(StrEnum):
     QUEUE = "queue"
 
 
-@dataclass(frozen=True, slots=True)
-class Schedule:
+class Schedule(NamedTuple):
     """A recurring job: ``cron`` (five fields, or ``@daily`` and friends, in zone ``tz``) or
     ``every`` so many seconds. ``next_at`` is its next tick, ``last`` the newest job it made."""
 
@@ -344,8 +338,7 @@ class Schedule:
     last: Job | None
 
 
-@dataclass(frozen=True, slots=True)
-class Status:
+class Status(NamedTuple):
     """The store at a glance. ``per_minute`` holds (completed, failed) attempts for each of the last
     minutes, oldest first, the current one last; ``completed_per_minute`` is over the last 60 s."""
 
@@ -364,7 +357,7 @@ class JobFilter:
     """Which jobs are meant; every given part must hold.
 
     ``search`` looks for the text in id, command and label, ignoring case. ``error`` matches
-    ``last_error`` exactly.
+    ``last_error`` exactly; an empty one means jobs of which no error was recorded.
     """
 
     states: frozenset[JobState] = frozenset()
@@ -399,6 +392,10 @@ SORT_COLUMNS = (
 )
 
 
+Placing = Callable[[int, int | None], int]
+"""Chooses where a slice begins, told how long the list is and where the followed job stands."""
+
+
 @dataclass(frozen=True, slots=True)
 class Window:
     """A slice of a sorted, filtered list: ``rows`` begin at ``offset`` of ``total``.
@@ -422,10 +419,9 @@ class Snapshot:
     window: Window
 
 
-@dataclass(frozen=True, slots=True)
-class ErrorGroup:
-    """Dead jobs that share a last error."""
+class ErrorGroup(NamedTuple):
+    """Dead jobs that share a last error; an empty one where none was recorded."""
 
-    error: str | None
-    count: int
+    error: str
+    count: int  # type: ignore[assignment]  # hides a method of tuples
     example: str

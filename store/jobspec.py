@@ -10,7 +10,6 @@ import os
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import BinaryIO, NoReturn, Required, TypedDict, Unpack, cast
 
 from store.documents import Place, Repeated, check_strings, read_values
@@ -323,7 +322,7 @@ class _Batch:
     def without_completed(self, job: NewJob) -> NewJob:
         """``job``, not waiting for what was left out because it is done."""
         waits_for = tuple(job_id for job_id in job.depends_on if job_id not in self._completed)
-        return job if waits_for == job.depends_on else replace(job, depends_on=waits_for)
+        return job if waits_for == job.depends_on else job._replace(depends_on=waits_for)
 
     def refuse_cycles(self) -> None:
         """Every dependent job waits for others; ids that aren't among them end a chain."""

@@ -6,7 +6,6 @@ import json
 import os
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from itertools import islice
 from random import Random
@@ -80,9 +79,8 @@ class Schedules:
         Raises ``InvalidInput``, or ``QueueError`` when the name is taken.
         """
         zone = local_zone() if tz is None else tz
-        _check(cron, every, zone)
         now = self._clock()
-        first = next(_ticks(cron, every, zone, after=now, last=now))
+        (first,) = first_ticks(cron, every, zone, now=now, count=1)
         environment = self._environment_id(captured_env or {})
         with self._database.write() as connection:
             if connection.execute("SELECT 1 FROM schedule WHERE name = ?", (name,)).fetchone():
@@ -94,6 +92,33 @@ class Schedules:
                     *(name, cron, every, zone, overlap.value, catch_up, first),
                     *(_packed(job), environment, now),
                 ),
+            )
+        doorbell.ring(self._database.bells)
+        return self.get(name)
+
+    def change(
+        self,
+        name: str,
+        job: NewJob,
+        *,
+        cron: str | None,
+        every: float | None,
+        tz: str,
+        overlap: Overlap,
+        catch_up: bool,
+    ) -> Schedule:
+        """Give a schedule another job or other times; unless the times change, its next tick stays.
+
+        Raises ``InvalidInput``, or ``QueueError`` when there is none of that name.
+        """
+        old = self.get(name)
+        (first,) = first_ticks(cron, every, tz, now=self._clock(), count=1)
+        same = (old.cron, old.every, old.tz) == (cron, every, tz)
+        with self._database.write() as connection:
+            connection.execute(
+                "UPDATE schedule SET cron = ?, every = ?, tz = ?, overlap = ?, catch_up = ?,"
+                " job = ?, next_at = CASE WHEN ? THEN next_at ELSE ? END WHERE name = ?",
+                (*(cron, every, tz, overlap.value, catch_up), _packed(job), same, first, name),
             )
         doorbell.ring(self._database.bells)
         return self.get(name)
@@ -208,8 +233,8 @@ class Schedules:
             return one.job
         if one.overlap is Overlap.SKIP:
             return None
-        return replace(
-            one.job, depends_on=unfinished, on_dependency_failure=OnDependencyFailure.RUN
+        return one.job._replace(
+            depends_on=unfinished, on_dependency_failure=OnDependencyFailure.RUN
         )
 
     def _batch(
@@ -258,6 +283,14 @@ def local_zone() -> str:
     return "UTC"
 
 
+def first_ticks(
+    cron: str | None, every: float | None, tz: str, *, now: int, count: int
+) -> list[int]:
+    """The first ticks of a schedule that begins ``now``. Raises ``InvalidInput``."""
+    _check(cron, every, tz)
+    return list(islice(_ticks(cron, every, tz, after=now, last=now), count))
+
+
 def _check(cron: str | None, every: float | None, tz: str) -> None:
     if (cron is None) is (every is None):
         raise InvalidInput("a schedule needs either a cron expression or an interval")
@@ -302,7 +335,7 @@ def _ticks(
 
 
 def _packed(job: NewJob) -> str:
-    return json.dumps({**asdict(job), "env": dict(job.env)}, ensure_ascii=False)
+    return json.dumps({**job._asdict(), "env": dict(job.env)}, ensure_ascii=False)
 
 
 def _unpacked(text: str) -> NewJob:

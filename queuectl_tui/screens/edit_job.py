@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.binding import Binding, BindingType
@@ -96,8 +95,7 @@ def _as_typed(job: Job) -> dict[str, str]:
 
 def _with_the_rest(new: NewJob, job: Job) -> NewJob:
     """``new`` with the fields of ``job`` that the form doesn't show."""
-    return replace(
-        new,
+    return new._replace(
         env=job.env,
         unique_key=job.unique_key,
         stop_grace=job.stop_grace,

@@ -158,7 +158,7 @@ _JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_TEXT, inner, max_size=3),
     max_leaves=8,
 )
-_FIELDS = sorted({*NewJob.__dataclass_fields__, *jobspec.PRINTED_FIELDS})
+_FIELDS = sorted({*NewJob._fields, *jobspec.PRINTED_FIELDS})
 
 
 @given(st.lists(st.dictionaries(st.sampled_from(_FIELDS), _JSON, max_size=5), max_size=3))
@@ -216,7 +216,7 @@ def test_every_field() -> None:
 
 
 def test_absent_and_null_are_the_same() -> None:
-    nulls = dict.fromkeys(NewJob.__dataclass_fields__) | {"command": "x"}
+    nulls = dict.fromkeys(NewJob._fields) | {"command": "x"}
 
     assert read(json.dumps(nulls)) == read('{"command": "x"}') == [NewJob(command="x", cwd=HERE)]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from types import ModuleType
 from typing import Any
 
@@ -71,7 +70,7 @@ def _no_fence(patch: pytest.MonkeyPatch) -> None:
     def leased(self: Leasing, connection: sqlite3.Connection, lease: Lease) -> dict[str, Any]:
         row = connection.execute("SELECT lease FROM job WHERE seq = ?", (lease.job_seq,)).fetchone()
         current = row[0] if row and row[0] else lease.attempt_id
-        return right(self, connection, replace(lease, attempt_id=current))
+        return right(self, connection, lease._replace(attempt_id=current))
 
     patch.setattr(Leasing, "_leased", leased)
 

@@ -8,7 +8,6 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
@@ -64,9 +63,9 @@ def test_another_process_with_the_same_pid_is_not_it(spawn: Spawn) -> None:
     identity = processes.identify(spawn("sleep", "60").pid)
     assert identity is not None
 
-    assert not processes.is_alive(replace(identity, start=identity.start - 1))
-    assert not processes.is_alive(replace(identity, boot_id="another boot"))
-    assert not processes.is_alive(replace(identity, pid=0))
+    assert not processes.is_alive(identity._replace(start=identity.start - 1))
+    assert not processes.is_alive(identity._replace(boot_id="another boot"))
+    assert not processes.is_alive(identity._replace(pid=0))
 
 
 def test_a_name_may_hold_anything(spawn: Spawn, tmp_path: Path) -> None:
