@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -244,6 +243,8 @@ def has_colour() -> bool:
 def line_width() -> int:
     """The terminal's width; a pipe has none, unless COLUMNS says so."""
     if sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdecimal():
+        import shutil
+
         return shutil.get_terminal_size().columns
     return sys.maxsize
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -14,11 +12,11 @@ if TYPE_CHECKING:
     from store.queue import Queue
 
 
-@dataclass
 class Session:
     """What the root of the command line knows: ``db`` is the address given with ``--db``."""
 
-    db: str | None = None
+    def __init__(self) -> None:
+        self.db: str | None = None
 
     @property
     def url(self) -> str:
@@ -45,4 +43,4 @@ def current_queue() -> Queue:
 def _default_path() -> str:
     from platformdirs import user_data_dir
 
-    return str(Path(user_data_dir("queuectl-tui")) / "queue.db")
+    return os.path.join(user_data_dir("queuectl-tui"), "queue.db")

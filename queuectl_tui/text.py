@@ -7,8 +7,6 @@ terminal, whether a table, a log, a toast or an error message shows it.
 from __future__ import annotations
 
 import re
-import signal
-import unicodedata
 from datetime import UTC, datetime
 
 from store import JobState
@@ -101,6 +99,8 @@ def size(count: int) -> str:
 
 def signal_name(number: int) -> str:
     """``SIGKILL`` for 9; ``signal 77`` where the system has no name."""
+    import signal
+
     try:
         return signal.Signals(number).name
     except ValueError:
@@ -141,6 +141,8 @@ def fit(text: str, cells: int) -> str:
 
 
 def _cells(char: str) -> int:
+    import unicodedata
+
     if unicodedata.combining(char) or unicodedata.category(char) in ("Mn", "Me"):
         return 0
     return 2 if unicodedata.east_asian_width(char) in "WF" else 1

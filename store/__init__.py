@@ -5,8 +5,6 @@ Nothing else is public. Importing this package loads neither peewee nor SQLite.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from random import Random
 from typing import TYPE_CHECKING
 
 from store.errors import (
@@ -98,6 +96,9 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from random import Random
+
     from store.queue import Queue
 
 
@@ -118,6 +119,8 @@ def open_store(
     ``check`` looks at every page first. ``clock`` gives UTC milliseconds. Raises
     ``StoreUnusable``, ``StoreFull`` or ``StoreBusy``; a file that isn't a store is never touched.
     """
+    from random import Random
+
     from store.database import Database, check_integrity, parse_url
     from store.queue import Queue
 

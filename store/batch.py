@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import marshal
 import sqlite3
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from random import Random
@@ -144,6 +143,8 @@ class Batch:
         self._size += 1
         if len(self._chunk) >= _CHUNK:
             if self._spool is None:
+                import tempfile
+
                 self._spool = tempfile.TemporaryFile(dir=self._folder)  # noqa: SIM115
             data = marshal.dumps(self._chunk, 2)  # later versions look for repeats: slower
             self._spool.write(len(data).to_bytes(8, "big") + data)

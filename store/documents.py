@@ -160,11 +160,11 @@ def _decoded(data: bytes) -> tuple[str, bool]:
     return text, "\\u" in text or "\0" in text
 
 
-_BLANKS = re.compile(r"[ \t\r\n]*")
+_BLANKS = r"[ \t\r\n]*"
 
 
 def _after_blanks(text: str, at: int) -> int:
-    return _BLANKS.match(text, at).end()  # type: ignore[union-attr]
+    return re.compile(_BLANKS).match(text, at).end()  # type: ignore[union-attr]
 
 
 def _by_index(index: int, field: str) -> str:
@@ -213,13 +213,13 @@ def _position(error: json.JSONDecodeError) -> str:
     return f"line {error.lineno} column {error.colno}"
 
 
-_TOKEN = re.compile(r'"((?:[^"\\]|\\.)*)"|[\[{]|[\]}]')
+_LEXEME = r'"((?:[^"\\]|\\.)*)"|[\[{]|[\]}]'
 
 
 def _deep_field(text: str, at: int) -> str:
     """The field of the object at ``at`` in which the nesting goes too deep."""
     depth, field = 0, None
-    for token in _TOKEN.finditer(text, at):
+    for token in re.compile(_LEXEME).finditer(text, at):
         if token[1] is not None:
             field = token[1] if depth == 1 else field
         else:
@@ -229,10 +229,10 @@ def _deep_field(text: str, at: int) -> str:
     return "" if field is None else field_name(field)
 
 
-_FORBIDDEN = re.compile("[\0\ud800-\udfff]")
+_FORBIDDEN = "[\0\ud800-\udfff]"
 
 
 def _check_text(field: str, text: str) -> None:
-    if bad := _FORBIDDEN.search(text):
+    if bad := re.search(_FORBIDDEN, text):
         what = "a NUL byte" if bad[0] == "\0" else "a lone surrogate, or bytes that are not UTF-8"
         refuse(field, f"must not hold {what}")

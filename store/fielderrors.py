@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
-from difflib import get_close_matches
 from typing import NoReturn
 
 from store.errors import InvalidInput
@@ -31,12 +29,16 @@ def shown(value: object) -> str:
     if isinstance(value, list):
         return "an array"
     if value is None or isinstance(value, int | float):
+        import json
+
         return _printable(json.dumps(value))
     return "an object"
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """A question to append to an error about a misspelt word, or nothing."""
+    from difflib import get_close_matches
+
     close = get_close_matches(word.lower().replace("-", "_"), [*known], 1, 0.6)
     return f"; did you mean {close[0]}?" if close else ""
 

@@ -99,10 +99,10 @@ def looks_like_json(word: str) -> bool:
 
     ``{`` and ``[`` followed by a blank begin a group and a test in a shell.
     """
-    return _JSON_WORD.match(word) is not None
+    return re.match(_JSON_WORD, word) is not None
 
 
-_JSON_WORD = re.compile(r'\ufeff?\s*(?:\{(?:\S|\s*["}]|\s*$)|\[(?:\s*[{\]]|"|\s*$))')
+_JSON_WORD = r'\ufeff?\s*(?:\{(?:\S|\s*["}]|\s*$)|\[(?:\s*[{\]]|"|\s*$))'
 
 
 # -- Fields

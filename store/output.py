@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import NamedTuple, Protocol, TypeVar
 
 from store.jobs import AttemptState, Stream
 
@@ -19,8 +18,7 @@ Read = TypeVar("Read")
 SMALL = 32 * 1024  # bytes that go into the store rather than into a file
 
 
-@dataclass(frozen=True, slots=True)
-class Recorded:
+class Recorded(NamedTuple):
     """What the store knows of one stream of an attempt right now."""
 
     state: AttemptState

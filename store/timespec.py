@@ -12,13 +12,13 @@ MAX_DURATION = 10 * 365 * 86_400.0
 MAX_TIME = 32_503_680_000_000
 """The year 3000, in milliseconds: far enough, and every calendar can show it."""
 
-_DURATION = re.compile(
+_DURATION = (
     r"(?:([0-9]+(?:\.[0-9]+)?)d)?(?:([0-9]+(?:\.[0-9]+)?)h)?"
     r"(?:([0-9]+(?:\.[0-9]+)?)m)?(?:([0-9]+(?:\.[0-9]+)?)s)?"
 )
-_SECONDS = re.compile(r"[0-9]+(?:\.[0-9]*)?|\.[0-9]+")
-_CLOCK = re.compile(r"([01]?[0-9]|2[0-3]):([0-5][0-9])")
-_RFC_3339 = re.compile(
+_SECONDS = r"[0-9]+(?:\.[0-9]*)?|\.[0-9]+"
+_CLOCK = r"([01]?[0-9]|2[0-3]):([0-5][0-9])"
+_RFC_3339 = (
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?"
     r"([Zz]|[+-][0-9]{2}:[0-9]{2})?"
 )
@@ -48,9 +48,9 @@ def parse_duration(value: object) -> float:
 
 def _duration_seconds(text: str) -> float:
     word = text.strip()
-    if _SECONDS.fullmatch(word):
+    if re.fullmatch(_SECONDS, word):
         return float(word)
-    match = _DURATION.fullmatch(word)
+    match = re.fullmatch(_DURATION, word)
     if match is None or not word:
         raise InvalidInput(f"must be {_DURATION_HINT}, not {shown(text)}")
     return sum(
@@ -67,9 +67,9 @@ def parse_time(value: object, now: int) -> int:
     """
     if type(value) is str:
         word = value.strip()
-        if clock := _CLOCK.fullmatch(word):
+        if clock := re.fullmatch(_CLOCK, word):
             return _next_clock_time(int(clock[1]), int(clock[2]), now)
-        if stamp := _RFC_3339.fullmatch(word):
+        if stamp := re.fullmatch(_RFC_3339, word):
             if stamp[1] is None:
                 raise InvalidInput(f"needs a time zone, Z or one like +02:00, in {shown(value)}")
             return _stamp_milliseconds(word)

@@ -8,16 +8,12 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from itertools import chain
-from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
 from queuectl_tui import streams
-from queuectl_tui.commands.each import jobs_of_lines
-from queuectl_tui.commands.follow import follow as follow_jobs
 from queuectl_tui.commands.job_options import (
     VectorCommand,
     checked,
@@ -42,13 +38,13 @@ if TYPE_CHECKING:
 _STDIN = "-"
 
 
-@dataclass
 class _Told:
     """What came up on the way, to be told at the end."""
 
-    jobs: int = 0
-    queues: set[str] = field(default_factory=set)
-    ended_elsewhere: Counter[str] = field(default_factory=Counter)
+    def __init__(self) -> None:
+        self.jobs = 0
+        self.queues: set[str] = set()
+        self.ended_elsewhere: Counter[str] = Counter()
 
 
 @click.command("enqueue", cls=VectorCommand)
@@ -137,7 +133,11 @@ def command(
     ids = _enqueue(queue, _noted(jobs, told), captured, dry_run=dry_run, skip=skip)
     _narrate(queue, ids, told, dry_run=dry_run)
     _print(queue, ids, as_json=as_json, show_env=show_env, dry_run=dry_run)
-    return follow_jobs(queue, ids) if follow else 0
+    if not follow:
+        return 0
+    from queuectl_tui.commands.follow import follow as follow_jobs
+
+    return follow_jobs(queue, ids)
 
 
 # -- What was given
@@ -176,6 +176,8 @@ def _of_each(
     now: int,
     cwd: str,
 ) -> Iterator[NewJob]:
+    from queuectl_tui.commands.each import jobs_of_lines
+
     with _opened(name) as stream:
         yield from jobs_of_lines(
             stream,
@@ -214,7 +216,7 @@ def _opened(name: str, inline: str | None = None) -> Iterator[BinaryIO]:
         if name == _STDIN:
             yield sys.stdin.buffer
         else:
-            with Path(name).open("rb") as stream:
+            with open(name, "rb") as stream:
                 yield stream
     except InvalidInput as error:
         raise InvalidInput(f"{'stdin' if name == _STDIN else name}: {error}") from None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -102,7 +101,11 @@ def require_program(vector: Sequence[str]) -> None:
     if not vector:
         raise click.UsageError("After `--`, give a program.")
     word = vector[0]
-    if len(vector) == 1 and len(word.split()) > 1 and shutil.which(word) is None:
+    if len(vector) > 1 or len(word.split()) < 2:
+        return
+    import shutil
+
+    if shutil.which(word) is None:
         raise click.UsageError(f'"{word}" names no program: to give a shell line, drop `--`.')
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from typing import TYPE_CHECKING
 
@@ -79,6 +78,8 @@ def command(
 
 def _rows_on_screen() -> int:
     """What a terminal shows below the heading and above the count."""
+    import shutil
+
     return max(1, shutil.get_terminal_size().lines - 3) if sys.stdout.isatty() else _ROWS
 
 
