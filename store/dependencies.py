@@ -35,7 +35,7 @@ _IN_A_CYCLE = """
         UNION SELECT needs FROM dependency JOIN behind ON dependency.job = behind.job)
     SELECT 1 FROM behind WHERE job = ?1 LIMIT 1
 """
-_WAITED_FOR = "SELECT 1 FROM dependency WHERE needs IN (SELECT value FROM json_each(?)) LIMIT 1"
+_WAITED_FOR = "SELECT 1 FROM dependency WHERE needs = ? LIMIT 1"
 _BLOCK = f"""
     UPDATE job SET state = 'blocked', ready = 0
     WHERE state = 'pending' AND seq IN (SELECT value FROM json_each(?)) AND EXISTS ({UNMET})
@@ -86,7 +86,7 @@ def spread(
     connection: sqlite3.Connection, ended: Sequence[int], *, now: int
 ) -> tuple[list[int], bool]:
     """Pass the ending of jobs on: those cancelled because of it, and whether any was freed."""
-    if connection.execute(_WAITED_FOR, (json.dumps(ended),)).fetchone() is None:
+    if not any(connection.execute(_WAITED_FOR, (seq,)).fetchone() for seq in ended):
         return [], False
     cancelled = _cancel_behind(connection, ended, now=now)
     freed = connection.execute(_FREE_DEPENDENTS, (now, json.dumps([*ended, *cancelled])))

@@ -82,7 +82,7 @@ class Leasing:
         if not cancelled:
             self._tally(connection, job["worker"], lease.queue, completed=completed, now=now)
         concerns_others = state.finished and self.pass_on(connection, [lease.job_seq], now)
-        return concerns_others or self._is_limited(connection, lease.queue)
+        return concerns_others or bool(job["limited"] or self._settings.values()["max_running"])
 
     def release(self, connection: sqlite3.Connection, lease: Lease, outcome: Outcome) -> None:
         """Take a lease back as if it had not been given; a job to be cancelled is cancelled."""
@@ -169,25 +169,10 @@ class Leasing:
         return self._environments[environment]
 
     def _leased(self, connection: sqlite3.Connection, lease: Lease) -> dict[str, Any]:
-        columns = "attempts, max_retries, cancel_requested, backoff_base, worker"
-        row = connection.execute(
-            f"SELECT {columns} FROM job WHERE seq = ? AND lease = ?",
-            (lease.job_seq, lease.attempt_id),
-        ).fetchone()
+        row = connection.execute(_OF_LEASE, (lease.job_seq, lease.attempt_id)).fetchone()
         if row is None:
             raise LeaseLost(f"attempt {lease.number} of job {lease.job_id} was ended elsewhere")
-        return dict(zip(columns.split(", "), row, strict=True))
-
-    def _is_limited(self, connection: sqlite3.Connection, queue: str) -> bool:
-        """Whether the end of a job in ``queue`` lets another one start that was ready before."""
-        if self._settings.values()["max_running"]:
-            return True
-        row = connection.execute(
-            "SELECT 1 FROM queue WHERE name = ?"
-            " AND (max_running IS NOT NULL OR slot_values IS NOT NULL)",
-            (queue,),
-        ).fetchone()
-        return row is not None
+        return dict(zip(_OF_LEASE_COLUMNS, row, strict=True))
 
     def _after(
         self, job: Mapping[str, Any], ended: AttemptState, now: int
@@ -304,6 +289,19 @@ _END_ATTEMPT = """
         cpu_seconds = ?, max_rss_bytes = ?, stdout_bytes = ?, stderr_bytes = ?, stdout = ?,
         stderr = ?
     WHERE id = ?
+"""
+_OF_LEASE_COLUMNS = (
+    "attempts",
+    "max_retries",
+    "cancel_requested",
+    "backoff_base",
+    "worker",
+    "limited",  # whether its end lets another job of the queue start that was ready before
+)
+_OF_LEASE = """
+    SELECT attempts, max_retries, cancel_requested, backoff_base, worker,
+        queue.max_running IS NOT NULL OR queue.slot_values IS NOT NULL
+    FROM job LEFT JOIN queue ON queue.name = job.queue WHERE seq = ? AND lease = ?
 """
 _RELEASE = """
     UPDATE job SET state = 'pending', ready = 1, lease = NULL, run_at = min(run_at, ?),

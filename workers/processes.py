@@ -9,10 +9,11 @@ marker in their environment.
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import signal
 import sys
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
@@ -23,12 +24,61 @@ MARKER = "QUEUECTL_MARKER"
 IS_LINUX = sys.platform.startswith("linux")
 
 _PR_SET_CHILD_SUBREAPER = 36
+_IGNORED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)
 
 
 def become_subreaper() -> None:
     """From now on orphans below this process become its children (Linux; else nothing happens)."""
     if IS_LINUX:
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def spawn(
+    arguments: Sequence[str], *, cwd: str, environ: Mapping[str, str], files: Sequence[int]
+) -> int:
+    """Start a program as leader of a session of its own; its pid. Reaping it is the caller's.
+
+    ``files`` become its descriptors 0, 1 and 2, ``environ`` all of its environment, whose ``PATH``
+    finds the program. Raises the ``OSError`` of what failed, ``cwd`` being its file name where that
+    is it. Not for processes with threads: they'd see another working folder for a moment.
+    """
+    if not IS_LINUX:
+        import subprocess
+
+        process = subprocess.Popen(
+            arguments,
+            cwd=cwd,
+            env=environ,
+            stdin=files[0],
+            stdout=files[1],
+            stderr=files[2],
+            start_new_session=True,
+        )
+        process.returncode = 0  # it isn't reaped by subprocess
+        return process.pid
+    os.chdir(cwd)
+    try:
+        return os.posix_spawn(
+            _program(arguments[0], environ),
+            tuple(arguments),
+            environ,
+            file_actions=[(os.POSIX_SPAWN_DUP2, fd, target) for target, fd in enumerate(files)],
+            setsid=True,
+            setsigdef=_IGNORED_BY_PYTHON,
+        )
+    finally:
+        os.chdir("/")
+
+
+def _program(name: str, environ: Mapping[str, str]) -> str:
+    """The file that ``name`` means: of those on the path the first that may be run, or exists."""
+    if "/" in name:
+        return name
+    places = (os.path.join(folder, name) for folder in os.get_exec_path(environ))
+    found = [place for place in places if os.path.isfile(place)]
+    if not found:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), name)
+    return next((place for place in found if os.access(place, os.X_OK)), found[0])
 
 
 @lru_cache(maxsize=1)

@@ -11,11 +11,9 @@ import errno
 import os
 import resource
 import signal
-import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from enum import Enum
-from pathlib import Path
 
 from store import AttemptState, Lease, Outcome, Output, Stream
 from store.output import Folders
@@ -76,7 +74,7 @@ class Execution:
         self._max_rss = 0
         self._own_peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _RSS_UNIT
 
-    def start(self, environ: Mapping[bytes, bytes]) -> None:
+    def start(self, environ: Mapping[str, str]) -> None:
         """Run the command as leader of a session of its own. A start that fails is an outcome.
 
         Raises ``OSError`` when the machine has no process, descriptor or memory to spare: that is
@@ -189,22 +187,10 @@ class Execution:
             tree_empty=self.over,
         )
 
-    def _spawn(self, environ: Mapping[bytes, bytes]) -> int:
+    def _spawn(self, environ: Mapping[str, str]) -> int:
         lease = self.lease
-        if not Path(lease.cwd).is_dir():
-            raise NotADirectoryError(errno.ENOTDIR, "working folder is missing", lease.cwd)
         arguments = lease.argv if lease.argv is not None else (*lease.shell, lease.command or "")
-        process = subprocess.Popen(
-            arguments,
-            cwd=lease.cwd,
-            env=environ,
-            stdin=subprocess.DEVNULL,
-            stdout=self._scratch.fd(Stream.STDOUT),
-            stderr=self._scratch.fd(Stream.STDERR),
-            start_new_session=True,
-        )
-        process.returncode = 0  # it is reaped here, not by subprocess
-        return process.pid
+        return processes.spawn(arguments, cwd=lease.cwd, environ=environ, files=self._scratch.files)
 
     def _look(self, leader: int, now: float) -> None:
         """Sample memory, bound the output: the faster it grows, the sooner the next look."""

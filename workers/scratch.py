@@ -25,12 +25,15 @@ class Scratch:
     def __init__(self, folders: Folders, worker: str) -> None:
         self._folders = folders
         self._worker = worker
+        self._nothing = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
         self._fds = {stream: self._open(stream) for stream in Stream}
         self._trimmed = dict.fromkeys(Stream, 0)
         self._used: list[Stream] = []
 
-    def fd(self, stream: Stream) -> int:
-        return self._fds[stream]
+    @property
+    def files(self) -> tuple[int, int, int]:
+        """A command's standard descriptors: nothing to read, and where its output goes."""
+        return (self._nothing, self._fds[Stream.STDOUT], self._fds[Stream.STDERR])
 
     def trim(self, limit: int) -> int:
         """Keep the first and the last ``limit / 2`` bytes of each stream; the sum of their sizes.
@@ -60,6 +63,7 @@ class Scratch:
         self._used.clear()
 
     def close(self) -> None:
+        os.close(self._nothing)
         for stream, fd in self._fds.items():
             os.close(fd)
             self._folders.scratch(self._worker, stream).unlink(missing_ok=True)

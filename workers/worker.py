@@ -29,7 +29,6 @@ _LOOK_ANYWAY_AFTER = 5.0  # the disk may have room again, which no commit tells
 _TRY_AGAIN_AFTER = 0.5
 _LONGEST_REST = 30.0
 _OVERDUE_AGAIN_AFTER = 0.05  # seconds to let a due job be that can't be taken now
-_MARKER = processes.MARKER.encode()
 _ORDERS = 0  # the descriptor that the supervisor's orders come through
 
 
@@ -65,8 +64,8 @@ class Worker:
         self._is_up, self._supervised = False, True
         self._idle_token: int | None = None
         self._look_again_at = 0.0
-        environ = {name: value for name, value in os.environb.items() if name != _MARKER}
-        self._environ = {b"PYTHONUNBUFFERED": b"1", **environ}
+        environ = {name: value for name, value in os.environ.items() if name != processes.MARKER}
+        self._environ = {"PYTHONUNBUFFERED": "1", **environ}
         self._wakeup = Wakeup((signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP))
         self._bell = queue.doorbell(worker_id)
         self._scratch = Scratch(queue.folders, worker_id)
@@ -107,6 +106,8 @@ class Worker:
             return None
         following, recorded, held = None, False, False
         while True:
+            self._wait(execution.deadline if not execution.over else time.monotonic())
+            self._obey(execution)
             empty = self._reap(execution)
             execution.advance(time.monotonic(), empty=empty)
             if execution.recordable and not recorded:
@@ -114,8 +115,6 @@ class Worker:
                 held = not execution.over
             if execution.over:
                 break
-            self._wait(execution.deadline)
-            self._obey(execution)
         if held:
             self._settle(lease)
         return following
@@ -145,8 +144,9 @@ class Worker:
 
     # Around one execution ------------------------------------------------------------------------
 
-    def _environment(self, lease: Lease) -> dict[bytes, bytes]:
-        own = {
+    def _environment(self, lease: Lease) -> dict[str, str]:
+        return {
+            **self._environ,
             **lease.env,
             "QUEUECTL_JOB_ID": lease.job_id,
             "QUEUECTL_ATTEMPT": str(lease.number),
@@ -156,8 +156,6 @@ class Worker:
             "QUEUECTL_DB": self._queue.url,
             processes.MARKER: self._marker(lease),
         }
-        encoded = {os.fsencode(name): os.fsencode(value) for name, value in own.items()}
-        return {**self._environ, **encoded}
 
     def _marker(self, lease: Lease) -> str:
         return f"{self._queue.store_id}/{lease.attempt_id}"
@@ -199,7 +197,6 @@ class Worker:
         if execution.released:
             following = self._store(lambda: self._queue.release(lease, outcome))
         else:
-            self._wait(time.monotonic())  # only to hear orders: the next job may not be wanted
             taking = not (self._draining or self._paused)
             following = self._store(
                 lambda: self._queue.finish(

@@ -192,7 +192,8 @@ def test_a_command_inherits_no_ignored_or_blocked_signal(house: Rig) -> None:
     job = house.run("grep -E '^Sig(Blk|Ign):' /proc/self/status")
 
     masks = [line.split()[1] for line in house.output(job.id).decode().splitlines()]
-    assert masks == ["0" * 16] * 2
+    of_the_c_library = 0b11 << 31  # 32 and 33: glibc ignores them in what it spawns
+    assert [int(mask, 16) & ~of_the_c_library for mask in masks] == [0, 0]
 
 
 def test_the_shell_is_the_stores(house: Rig) -> None:
