@@ -33,6 +33,7 @@ from store.jobs import (
     Order,
     Outcome,
     Output,
+    Placing,
     Snapshot,
     Status,
     Stream,
@@ -47,9 +48,11 @@ from store.registry import Registry
 from store.settings import Settings
 
 if TYPE_CHECKING:
-    from store import reads
+    from store import listing, reads
+    from store.retention import Retention
     from store.schedules import Schedules
 else:
+    listing = Late("store.listing")
     reads = Late("store.reads")  # it knows peewee, which plain commands and workers go without
 
 _UNFINISHED = frozenset(JobState) - FINISHED
@@ -320,16 +323,31 @@ class Queue:
             return reads.error_groups(self._database.query, wanted or JobFilter())
 
     def window(
-        self, wanted: JobFilter, order: Order, *, offset: int, limit: int, follow: str | None = None
+        self,
+        wanted: JobFilter,
+        order: Order,
+        *,
+        offset: int | Placing,
+        limit: int,
+        follow: str | None = None,
     ) -> Window:
-        """Rows ``offset`` to ``offset + limit`` of a list, and where ``follow`` stands in it."""
+        """Rows ``offset`` to ``offset + limit`` of a list, and where ``follow`` stands in it.
+
+        ``offset`` may be chosen once it is known how long the list is and where ``follow`` stands.
+        """
         with self._database.read():
-            return reads.window(
+            return listing.window(
                 self._database.query, wanted, order, offset=offset, limit=limit, follow=follow
             )
 
     def snapshot(
-        self, wanted: JobFilter, order: Order, *, offset: int, limit: int, follow: str | None = None
+        self,
+        wanted: JobFilter,
+        order: Order,
+        *,
+        offset: int | Placing,
+        limit: int,
+        follow: str | None = None,
     ) -> Snapshot:
         """Status, workers and a window of jobs, all of one moment."""
         with self._database.read() as connection:
@@ -338,7 +356,7 @@ class Queue:
                 at=now,
                 status=overview.status(connection, now),
                 workers=tuple(overview.workers(connection, now)),
-                window=reads.window(
+                window=listing.window(
                     self._database.query, wanted, order, offset=offset, limit=limit, follow=follow
                 ),
             )

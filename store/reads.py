@@ -21,7 +21,6 @@ from store.jobs import (
     JobState,
     OnDependencyFailure,
     Order,
-    Window,
 )
 from store.models import AttemptRow, JobRow
 
@@ -72,7 +71,7 @@ _ATTEMPT_FIELDS = (
     AttemptRow.stdout_bytes,
     AttemptRow.stderr_bytes,
 )
-_STATE_RANK = {
+STATE_RANK = {
     state.value: rank
     for rank, state in enumerate(
         (
@@ -90,7 +89,7 @@ _ORDER_TERMS: Mapping[str, Any] = {
     "created": JobRow.seq,
     "updated": JobRow.updated_at,
     "finished": JobRow.finished_at,
-    "state": peewee.Case(JobRow.state, tuple(_STATE_RANK.items())),
+    "state": peewee.Case(JobRow.state, tuple(STATE_RANK.items())),
     "queue": JobRow.queue,
     "priority": JobRow.priority,
     "attempts": JobRow.attempts,
@@ -147,23 +146,6 @@ def count(database: peewee.Database, wanted: JobFilter) -> int:
     return int(row[0])
 
 
-def window(
-    database: peewee.Database,
-    wanted: JobFilter,
-    order: Order,
-    *,
-    offset: int,
-    limit: int,
-    follow: str | None,
-) -> Window:
-    return Window(
-        total=count(database, wanted),
-        offset=offset,
-        rows=tuple(jobs(database, wanted, order, limit, offset)),
-        position=None if follow is None else _position(database, wanted, order, follow),
-    )
-
-
 def history(database: peewee.Database, job_seq: int) -> list[Attempt]:
     query = (
         AttemptRow.select(*_ATTEMPT_FIELDS)
@@ -177,11 +159,12 @@ def history(database: peewee.Database, job_seq: int) -> list[Attempt]:
 
 
 def error_groups(database: peewee.Database, wanted: JobFilter) -> list[ErrorGroup]:
+    error = fn.COALESCE(JobRow.last_error, peewee.SQL("''"))
     query = (
-        JobRow.select(JobRow.last_error, fn.COUNT(JobRow.seq), fn.MAX(JobRow.id))
+        JobRow.select(error, fn.COUNT(JobRow.seq), fn.MAX(JobRow.id))
         .where(JobRow.state == JobState.DEAD.value, *conditions(wanted))
-        .group_by(JobRow.last_error)
-        .order_by(fn.COUNT(JobRow.seq).desc(), JobRow.last_error)
+        .group_by(error)
+        .order_by(fn.COUNT(JobRow.seq).desc(), error)
     )
     return [ErrorGroup(*row) for row in query.tuples().execute(database)]
 
@@ -223,7 +206,7 @@ def conditions(wanted: JobFilter) -> list[Any]:
     if wanted.exit_code is not None:
         found.append(JobRow.exit_code == wanted.exit_code)
     if wanted.error is not None:
-        found.append(JobRow.last_error == wanted.error)
+        found.append(fn.COALESCE(JobRow.last_error, peewee.SQL("''")) == wanted.error)
     if wanted.schedule is not None:
         found.append(JobRow.schedule == wanted.schedule)
     if wanted.search:
@@ -291,29 +274,3 @@ def _terms(order: Order) -> list[Any]:
     directed = term.desc() if order.reverse else term.asc()
     tie = JobRow.seq.desc() if order.reverse else JobRow.seq.asc()
     return [directed] if term is JobRow.seq else [directed, tie]
-
-
-def _position(
-    database: peewee.Database, wanted: JobFilter, order: Order, job_id: str
-) -> int | None:
-    row = next(
-        iter(
-            JobRow.select(JobRow.seq)
-            .where(JobRow.id == job_id, *conditions(wanted))
-            .tuples()
-            .execute(database)
-        ),
-        None,
-    )
-    if row is None:
-        return None
-    query: Any
-    if order.column == "created":
-        before = JobRow.seq > row[0] if order.reverse else JobRow.seq < row[0]
-        query = JobRow.select(fn.COUNT(JobRow.seq)).where(before, *conditions(wanted))
-    else:
-        ranked = JobRow.select(
-            JobRow.seq, fn.ROW_NUMBER().over(order_by=_terms(order)).alias("place")
-        ).where(*conditions(wanted))
-        query = peewee.Select([ranked], [ranked.c.place - 1]).where(ranked.c.seq == row[0])
-    return int(next(iter(query.tuples().execute(database)))[0])

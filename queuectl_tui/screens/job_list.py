@@ -143,7 +143,6 @@ class JobListScreen(LiveScreen[ListPicture]):
             order=self.order,
             viewport=view if self._shown == self.filter else Viewport(height=view.height),
             follow=table.cursor_key,
-            total=table.total,
             suspects=table.oldest_marks(_SUSPECTS),
             preview_lines=self._preview_lines,
             preview_first=self.preview_first,

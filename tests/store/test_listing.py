@@ -4,11 +4,23 @@ from __future__ import annotations
 
 import tracemalloc
 from collections.abc import Callable, Iterable
+from random import Random
 
 import pytest
 
-from store import SORT_COLUMNS, Job, JobFilter, JobState, NewJob, Order
+from store import (
+    SORT_COLUMNS,
+    AttemptState,
+    Job,
+    JobFilter,
+    JobState,
+    NewJob,
+    Order,
+    Outcome,
+    listing,
+)
 from store.queue import Queue
+from tests.store.conftest import FakeClock
 
 PAGES = 1_200
 
@@ -87,3 +99,137 @@ def peak(read: Callable[[], Iterable[Job]]) -> int:
         return tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
+
+
+FILTERS = {
+    "all": JobFilter(),
+    "one state": JobFilter(states=frozenset({JobState.PENDING})),
+    "two states": JobFilter(states=frozenset({JobState.DEAD, JobState.COMPLETED})),
+    "a queue": JobFilter(queue="mail"),
+    "a word": JobFilter(search="echo 1"),
+    "a word in a state": JobFilter(search="ECHO", states=frozenset({JobState.COMPLETED})),
+    "nothing": JobFilter(queue="nowhere"),
+}
+
+
+def live_through(queue: Queue, clock: FakeClock, count: int, *, gaps: bool) -> None:
+    """Jobs that differ in all that a list can be sorted by."""
+    chance = Random(3)
+    for at in range(count):
+        clock.advance(1)
+        queue.enqueue(
+            [
+                NewJob(
+                    command=f"echo {at * 7 % 13}",
+                    id=f"j{at * 17 % count:02}",
+                    queue=("default", "mail", "video")[at % 3],
+                    priority=at % 3 - 1,
+                    delay=chance.choice((0, 0, 3600)),
+                    max_retries=at % 2,
+                )
+            ]
+        )
+    for _ in range(count // 2):
+        clock.advance(1)
+        lease = queue.claim("w1")
+        assert lease is not None
+        state = chance.choice((AttemptState.COMPLETED, AttemptState.FAILED))
+        code = 0 if state is AttemptState.COMPLETED else chance.choice((1, 2, None))
+        queue.finish(lease, Outcome(state, exit_code=code))
+    if gaps:
+        queue.delete_matching(JobFilter(states=frozenset({JobState.DEAD}), exit_code=1))
+
+
+@pytest.mark.parametrize("few", [2, 1_000])
+@pytest.mark.parametrize("gaps", [False, True])
+def test_any_part_is_cut_out_of_the_same_list(
+    queue: Queue, clock: FakeClock, monkeypatch: pytest.MonkeyPatch, few: int, gaps: bool
+) -> None:
+    monkeypatch.setattr(listing, "_FEW", few)
+    live_through(queue, clock, 45, gaps=gaps)
+    for wanted in FILTERS.values():
+        for order in (Order(column, reverse=turn) for column in SORT_COLUMNS for turn in (0, 1)):
+            whole = queue.jobs(wanted, order)
+            for offset in (0, 9, 33, 70):
+                for at in (None, *range(0, len(whole), 17)):
+                    found = queue.window(
+                        wanted,
+                        order,
+                        offset=offset,
+                        limit=8,
+                        follow=None if at is None else whole[at].id,
+                    )
+                    assert (found.total, found.position) == (len(whole), at)
+                    assert list(found.rows) == whole[offset : offset + 8]
+
+
+def test_a_job_that_is_not_in_the_list_has_no_place(queue: Queue) -> None:
+    add(queue, 3)
+
+    for wanted in (JobFilter(search="echo 0"), JobFilter(states=frozenset({JobState.DEAD}))):
+        found = queue.window(wanted, Order("state"), offset=0, limit=8, follow="j1")
+        assert found.position is None
+    assert queue.window(JobFilter(), Order(), offset=0, limit=8, follow="gone").position is None
+
+
+def test_a_part_may_be_chosen_by_what_is_found(queue: Queue) -> None:
+    add(queue, 30)
+    asked = []
+
+    def place(total: int, position: int | None) -> int:
+        asked.append((total, position))
+        return 20
+
+    found = queue.window(JobFilter(), Order(), offset=place, limit=2, follow="j11")
+
+    assert asked == [(30, 11)]
+    assert [job.id for job in found.rows] == ["j20", "j21"]
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize(
+    ("column", "wanted"),
+    [
+        *((column, JobFilter()) for column in ("created", "id", "state")),
+        ("created", FILTERS["one state"]),
+        ("state", FILTERS["two states"]),
+    ],
+)
+def test_what_an_index_holds_sorted_is_not_sorted_again(
+    queue: Queue, column: str, wanted: JobFilter, reverse: bool
+) -> None:
+    add(queue, 20)
+    order = Order(column, reverse=reverse)
+
+    plans = plans_of(queue, lambda: queue.window(wanted, order, offset=6, limit=5, follow="j9"))
+
+    assert any("SEARCH t1" in plan for plan in plans)
+    assert not [plan for plan in plans if "TEMP B-TREE" in plan]
+    assert all(" USING " in line for plan in plans for line in plan.split("; ") if "t1" in line)
+
+
+@pytest.mark.parametrize("column", SORT_COLUMNS)
+def test_only_row_numbers_are_sorted(queue: Queue, column: str) -> None:
+    """Whole rows are read by number: to drag them through a sort takes ten times as long."""
+    add(queue, 20)
+    statements: list[str] = []
+    queue._database.connection().set_trace_callback(statements.append)
+
+    queue.window(JobFilter(), Order(column), offset=6, limit=5, follow="j9")
+
+    assert [each for each in statements if '"last_error"' in each and "ORDER BY" in each] == []
+    assert [each for each in statements if "ROW_NUMBER" in each] == []
+
+
+def plans_of(queue: Queue, ask: Callable[[], object]) -> list[str]:
+    """How SQLite goes about each of the questions that ``ask`` asks."""
+    connection = queue._database.connection()
+    statements: list[str] = []
+    connection.set_trace_callback(statements.append)
+    ask()
+    connection.set_trace_callback(None)
+    return [
+        "; ".join(row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}"))
+        for statement in statements
+        if '"t1"' in statement
+    ]
