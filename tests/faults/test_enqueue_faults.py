@@ -53,7 +53,7 @@ def test_what_a_killed_enqueue_printed_is_stored(tmp_path: Path) -> None:
             whole = [line for line in out.decode().splitlines(keepends=True) if line[-1] == "\n"]
             acknowledged += [line.strip() for line in whole]
             said[f"{process.returncode}"] += 1
-            latest += 0.02 if not whole else -0.04  # a third of them should come that far
+            latest *= 1.05 if not whole else 0.9  # a third of them should come that far
         tried += AT_ONCE
 
     queue = open_store(str(db), create=False)
