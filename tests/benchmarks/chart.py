@@ -39,7 +39,7 @@ def _picture(results: Results) -> Iterator[str]:
     line = (
         f"{about['date']} · {about['cores']} cores, {about['memory_gib']} GiB ·"
         f" Python {about['python']} · SQLite {about['sqlite']} · {about['kernel']}"
-        f" · medians of {results['rounds']}"
+        f" · median of {results['rounds']}"
     )
     yield _text(_WIDTH - 20, 34, line, anchor="end", colour=_FAINT, size=12)
     panels = (_drain(results), _growth(results), _start_up(results), _workers(results))
@@ -61,7 +61,7 @@ def _drain(results: Results) -> Iterator[str]:
 
 
 def _start_up(results: Results) -> Iterator[str]:
-    yield from _title("One call of the command line", "milliseconds: shorter is better")
+    yield from _title("One call, 1,000,000 jobs in the store", "milliseconds: shorter is better")
     rows = [row for row in _rows(results, "start_up") if not row["what"].endswith(", 1 job")]
     yield from _bars(rows)
 
@@ -206,7 +206,7 @@ def _thousands(at: float) -> str:
 
 
 def _shortened(name: str) -> str:
-    return name if len(name) <= 40 else f"{name[:39]}…"
+    return name if len(name) <= 38 else f"{name[:37]}…"
 
 
 if __name__ == "__main__":

@@ -170,29 +170,29 @@ one() {
 one first & one second & wait
 """
 
-_LIMIT = "two Python processes, subprocess.Popen and wait"
+_LIMIT = "Python's subprocess, two processes"
 _DRAINED = "queuectl-tui, two workers"
 _XARGS = "xargs -P 2 (keeps nothing)"
 _OURS: dict[str, Callable[[], float]] = {
     _DRAINED: _enqueued_beforehand,
-    "queuectl-tui, enqueue --file included": _enqueued_and_drained,
+    "queuectl-tui, enqueue included": _enqueued_and_drained,
 }
 _PEERS: dict[str, dict[str, Callable[[], float]]] = {
     "xargs": {_XARGS: _script(f"seq {JOBS} | xargs -P 2 -I{{}} sh -c true")},
     "parallel": {
-        "GNU parallel -j 2, with a job log": _script(
+        "GNU parallel -j 2 --joblog": _script(
             f"seq {JOBS} | parallel -j 2 --joblog log 'true #'\n[ \"$(wc -l <log)\" = {JOBS + 1} ]"
         )
     },
     "tsp": {
-        f"task-spooler, two slots, {_BEFOREHAND} queued beforehand": _script(
+        f"task-spooler, two slots, {_BEFOREHAND} ready": _script(
             ": >gate" + _ALL_SPOOLED.format(_BEFOREHAND + 2),
             before=_HOLD_BOTH_SLOTS + _SPOOL.format(_BEFOREHAND),
             count=_BEFOREHAND,
         ),
-        "task-spooler, two slots, queueing included": _script(
+        "task-spooler, enqueue included": _script(
             "tsp -S 2\n" + _SPOOL.format(JOBS) + _ALL_SPOOLED.format(JOBS)
         ),
     },
-    "nq": {"nq, two folders (one at a time each), queueing included": _script(_FILL_TWO_FOLDERS)},
+    "nq": {"nq, two folders, enqueue included": _script(_FILL_TWO_FOLDERS)},
 }

@@ -78,29 +78,30 @@ _MARGINS = {"enqueue true": 25.0, "list --limit 20": 20.0, "status": 20.0, "show
 
 
 def latency(rounds: int) -> Iterator[Row]:
-    """From there to the command's first own act, in ms; the ratio is to spawning it by hand"""
+    """From there to the command's first own act; less than 0 is before; the ratio is to a spawn"""
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         clock = _Clock(Path(name) / "started")
-        floor = clock.waits(lambda: run(["/bin/sh", "-c", clock.line]), 50 * rounds)
+        floor, _ = clock.waits(lambda: run(["/bin/sh", "-c", clock.line]), 50 * rounds)
         base = percentile(floor, 50)
-        yield Row("sh -c 'date …' by subprocess, median", "ms", base, base)
+        yield Row("sh -c 'date …' by subprocess", "ms", base, base)
         for count in (1, 16):
             with store() as queue:
                 start_detached(queue, count=count)
-                put = partial(_put, queue, clock.line)
-                waits = clock.waits(put, 100 * rounds, after=True)
-                yield from _spread(f"commit, {count} idle", waits, base)
-                call = partial(run, [*CLI, "--db", str(queue.path), "enqueue", clock.line])
-                waits = clock.waits(call, 20 * rounds, after=True)
-                yield from _spread(f"end of the CLI call, {count} idle", waits, base)
+                _, waits = clock.waits(partial(_put, queue, clock.line), 100 * rounds)
+                yield from _spread(f"end of the commit, {count} idle", waits, base)
+                call = [*CLI, "--db", str(queue.path), "enqueue", clock.line]
+                since_begin, since_end = clock.waits(partial(run, call), 20 * rounds)
+                yield from _spread(f"end of the call, {count} idle", since_end, base)
+                value = percentile(since_begin, 50)
+                yield Row(f"begin of the call, {count} idle, median", "ms", value, base)
         variables = {"TS_SOCKET": f"{name}/socket", "NQDIR": name}
         for peer, command in _PEERS.items():
-            waits = []
-            if installed(peer):
-                call = partial(run, [*command, "sh", "-c", clock.line], **variables)
-                waits = clock.waits(call, 50 * rounds)
-            value = percentile(waits, 50) if waits else None
-            yield Row(f"begin of the call, {peer}, median", "ms", value, base)
+            if not installed(peer):
+                yield Row(f"begin of the call, {peer}, median", "ms", None)
+                continue
+            call = [*command, "sh", "-c", clock.line]
+            waits, _ = clock.waits(partial(run, call, **variables), 50 * rounds)
+            yield Row(f"begin of the call, {peer}, median", "ms", percentile(waits, 50), base)
         if installed("tsp"):
             run(["tsp", "-K"], **variables)
 
@@ -113,29 +114,31 @@ def _put(queue: Queue, line: str) -> None:
 
 
 def _spread(what: str, waits: list[float], base: float) -> Iterator[Row]:
-    yield Row(f"{what}, median", "ms", percentile(waits, 50), base, at_most=5.0 + base)
-    yield Row(f"{what}, 99 of 100", "ms", percentile(waits, 99), base, at_most=20.0 + base)
+    yield Row(f"{what}, median", "ms", percentile(waits, 50), at_most=5.0 + base)
+    yield Row(f"{what}, 99 of 100", "ms", percentile(waits, 99), at_most=20.0 + base)
 
 
 class _Clock:
-    """A command that writes down when it started, and how long that was after it was asked for."""
+    """A command that writes down when it started."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self.line = f"date +%s%N >{path}"
 
-    def waits(self, call: Callable[[], object], count: int, *, after: bool = False) -> list[float]:
-        """Milliseconds from the begin of each call, or from its end; less than 0 is before it."""
-        return [self._wait(call, after=after) for _ in range(count)]
+    def waits(self, call: Callable[[], object], count: int) -> tuple[list[float], list[float]]:
+        """Milliseconds from the begin, and from the end, of each of ``count`` calls."""
+        pairs = [self._wait(call) for _ in range(count)]
+        return [since_begin for since_begin, _ in pairs], [since_end for _, since_end in pairs]
 
-    def _wait(self, call: Callable[[], object], *, after: bool) -> float:
+    def _wait(self, call: Callable[[], object]) -> tuple[float, float]:
         self._path.unlink(missing_ok=True)
         time.sleep(0.02)  # so that whoever ran the last one is idle again
         begun = time.time_ns()
         call()
         ended = time.time_ns()
         wait_until(self._written)
-        return (int(self._path.read_text()) - (ended if after else begun)) / 1e6
+        started = int(self._path.read_text())
+        return (started - begun) / 1e6, (started - ended) / 1e6
 
     def _written(self) -> bool:
         return self._path.exists() and self._path.read_text().endswith("\n")
