@@ -6,7 +6,6 @@ Times are UTC milliseconds since the epoch (``int``), durations are seconds (``f
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 from typing import NamedTuple
@@ -224,8 +223,7 @@ class Output(NamedTuple):
 _NOTHING = Output(0, b"")
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """How an attempt ended, as its runner saw it.
 
     ``state`` is ``COMPLETED``, ``FAILED``, ``TIMED_OUT``, ``CANCELLED`` or ``LOST``. ``tree_empty``
@@ -352,8 +350,7 @@ class Status(NamedTuple):
     per_minute: tuple[tuple[int, int], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class JobFilter:
+class JobFilter(NamedTuple):
     """Which jobs are meant; every given part must hold.
 
     ``search`` looks for the text in id, command and label, ignoring case. ``error`` matches
@@ -369,8 +366,7 @@ class JobFilter:
     schedule: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(NamedTuple):
     """A sort column, one of ``SORT_COLUMNS``, and its direction. Ties go by arrival."""
 
     column: str = "created"
@@ -396,8 +392,7 @@ Placing = Callable[[int, int | None], int]
 """Chooses where a slice begins, told how long the list is and where the followed job stands."""
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
+class Window(NamedTuple):
     """A slice of a sorted, filtered list: ``rows`` begin at ``offset`` of ``total``.
 
     ``position`` is where the job that was to be followed stands in the whole list.
@@ -409,8 +404,7 @@ class Window:
     position: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(NamedTuple):
     """One consistent picture of the store, read in one transaction."""
 
     at: int

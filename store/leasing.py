@@ -9,7 +9,6 @@ import json
 import shlex
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -88,7 +87,7 @@ class Leasing:
         """Take a lease back as if it had not been given; a job to be cancelled is cancelled."""
         job = self._leased(connection, lease)
         if job["cancel_requested"]:
-            self.finish(connection, lease, replace(outcome, state=AttemptState.CANCELLED))
+            self.finish(connection, lease, outcome._replace(state=AttemptState.CANCELLED))
             return
         now = self._clock()
         connection.execute(_END_ATTEMPT, _ended(lease, outcome, now, AttemptState.RELEASED))

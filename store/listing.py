@@ -143,7 +143,7 @@ def _stretches(
     if order.column == "state":
         return [
             _Stretch(
-                replace(wanted, states=frozenset({JobState(state)})),
+                wanted._replace(states=frozenset({JobState(state)})),
                 "seq",
                 sum(jobs for key, jobs in kept.items() if key[1] == state),
             )
@@ -155,7 +155,7 @@ def _stretches(
         for (queue, _), jobs in sorted(kept.items()):
             lengths[queue] = lengths.get(queue, 0) + jobs
         return [
-            _Stretch(replace(wanted, queue=queue), "seq", length)
+            _Stretch(wanted._replace(queue=queue), "seq", length)
             for queue, length in lengths.items()
         ]
     stretch = _Stretch(wanted, _KEYS[order.column], sum(kept.values()))

@@ -10,7 +10,6 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from random import Random
@@ -656,7 +655,7 @@ class Queue:
             return 0
         with self._change(ring=False) as connection:
             chosen = reads.unneeded(
-                self._database.query, replace(wanted, states=states), finished_before, limit=most
+                self._database.query, wanted._replace(states=states), finished_before, limit=most
             )
             files = self._delete(connection, chosen) if chosen else []
         self._unlink(files)
@@ -672,7 +671,7 @@ class Queue:
         if not states:
             return 0
         with self._change() as connection:
-            chosen = reads.matching(self._database.query, replace(wanted, states=states))
+            chosen = reads.matching(self._database.query, wanted._replace(states=states))
             act(connection, chosen)
         return len(chosen)
 

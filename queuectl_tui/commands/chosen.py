@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
@@ -44,7 +44,7 @@ class Chosen:
             return [job for job in self.jobs(queue) if job.state is JobState.PROCESSING]
         if JobState.PROCESSING not in self.wanted.states:
             return []
-        return queue.jobs(replace(self.wanted, states=frozenset({JobState.PROCESSING})))
+        return queue.jobs(self.wanted._replace(states=frozenset({JobState.PROCESSING})))
 
     def print_ids(self, queue: Queue) -> None:
         """What a dry run prints."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -70,7 +69,7 @@ class DeadScreen(JobListScreen):
 
     @property
     def filter(self) -> JobFilter:
-        return replace(super().filter, error=self._cause)
+        return super().filter._replace(error=self._cause)
 
     def show_list(self, picture: ListPicture) -> None:
         self.query_one(Banner).show_status(picture.snapshot.status)

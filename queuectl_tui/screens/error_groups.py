@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on, work
@@ -49,7 +49,7 @@ class ErrorGroupsScreen(LiveScreen[GroupsPicture]):
         self, session: Session, wanted: JobFilter, open_group: Callable[[str], None]
     ) -> None:
         super().__init__(session)
-        self._wanted = replace(wanted, error=None)
+        self._wanted = wanted._replace(error=None)
         self._open_group = open_group
         self.actions = JobActions(session, voice_of(self))
 
@@ -108,7 +108,7 @@ class ErrorGroupsScreen(LiveScreen[GroupsPicture]):
         error = self.table.cursor_key
         if error:
             dead = frozenset({JobState.DEAD})
-            await self.actions.retry_matching(replace(self._wanted, states=dead, error=error))
+            await self.actions.retry_matching(self._wanted._replace(states=dead, error=error))
             self.ask()
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from queuectl_tui.screens.confirm import Question
@@ -163,7 +163,7 @@ class JobActions:
     async def _matching(
         self, wanted: JobFilter, states: frozenset[JobState], verb: str
     ) -> list[Job]:
-        meant = replace(wanted, states=(wanted.states & states) if wanted.states else states)
+        meant = wanted._replace(states=(wanted.states & states) if wanted.states else states)
         if not meant.states:
             self._voice.complain(f"None of these can be {_past(verb)}")
             return []

@@ -592,7 +592,7 @@ class QueueMachine(RuleBasedStateMachine):
     def _recover(self, worker: str, outcome: Outcome) -> None:
         """What a supervisor does for the dead: its attempts are lost, then its trees empty."""
         self._inherit()
-        lost = replace(outcome, state=AttemptState.LOST)
+        lost = outcome._replace(state=AttemptState.LOST)
         leases = self._store().leases(worker)
         assert {lease.attempt_id for lease in leases} == self.model.leases_of(worker)
         for lease in leases:
