@@ -12,7 +12,7 @@ from threading import Timer
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from rich.console import RenderableType
-from textual import events, work
+from textual import events, on, work
 from textual._compositor import ChopsUpdate
 from textual.app import App
 from textual.binding import Binding, BindingType
@@ -41,6 +41,8 @@ from queuectl_tui.screens.jobs import JobsScreen
 from queuectl_tui.screens.key_feed import KeyFeed
 from queuectl_tui.screens.live import CHANGES, LiveScreen
 from queuectl_tui.screens.palette import KeyCommands
+from queuectl_tui.screens.queues import QueuesScreen
+from queuectl_tui.screens.schedules import SchedulesScreen
 from queuectl_tui.screens.session import Session
 from queuectl_tui.screens.sort_picker import SortPicker
 from queuectl_tui.screens.start_workers import StartWorkers
@@ -54,6 +56,7 @@ from queuectl_tui.widgets.filter_bar import FilterBar
 from queuectl_tui.widgets.form_field import FormField
 from queuectl_tui.widgets.job_table import JobTable
 from queuectl_tui.widgets.log_view import LogView
+from queuectl_tui.widgets.named_table import NamedTable
 from queuectl_tui.widgets.row_table import RowTable
 
 if TYPE_CHECKING:
@@ -82,6 +85,9 @@ class QueueApp(App[None]):
         Binding("J", "jobs", "jobs", id="app.jobs", tooltip="Jobs"),
         Binding("W", "workers", "workers", id="app.workers", tooltip="Workers"),
         Binding("D", "dead", "dead", id="app.dead", tooltip="Dead letter queue"),
+        Binding("Q", "queues", "queues", id="app.queues", tooltip="Queues"),
+        Binding("T", "schedules", "schedules", id="app.schedules",
+                tooltip="Schedules, the timetable"),
         Binding("w", "start_workers", "start workers", id="app.start_workers",
                 tooltip="Start workers"),
         Binding("u", "undo", "undo", id="app.undo",
@@ -146,6 +152,8 @@ class QueueApp(App[None]):
         self.run_worker(Watch(self.session, self._tell).run(), name="watch")
         self.install_screen(WorkersScreen(self.session), "workers")
         self.install_screen(DeadScreen(self.session), "dead")
+        self.install_screen(QueuesScreen(self.session), "queues")
+        self.install_screen(SchedulesScreen(self.session), "schedules")
         self.push_screen(JobsScreen(self.session))
         if not self.is_headless:
             loop = get_running_loop()
@@ -207,6 +215,18 @@ class QueueApp(App[None]):
 
     def action_dead(self) -> None:
         self._show_section("dead")
+
+    def action_queues(self) -> None:
+        self._show_section("queues")
+
+    def action_schedules(self) -> None:
+        self._show_section("schedules")
+
+    @on(QueuesScreen.JobsWanted)
+    def _list_queue(self, event: QueuesScreen.JobsWanted) -> None:
+        self._show_section(None)
+        if isinstance(self.screen, JobsScreen):
+            self.screen.list_queue(event.queue)
 
     def _show_section(self, name: str | None) -> None:
         """Goes to a section from anywhere; the jobs are beneath all others."""
@@ -280,6 +300,8 @@ def known() -> Known:
             (DeadScreen, *lists),
             (ErrorGroupsScreen, RowTable, QueueApp),
             (WorkersScreen, RowTable, QueueApp),
+            (QueuesScreen, NamedTable, QueueApp),
+            (SchedulesScreen, NamedTable, QueueApp),
             (JobScreen, LogView, AttemptTable, QueueApp),
             *((kind,) for kind in (*DIALOGS, Help, FilterBar)),
         ]

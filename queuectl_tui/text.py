@@ -42,6 +42,11 @@ def escape_lines(text: str) -> str:
     )
 
 
+def stand_in(text: str) -> str:
+    """``text`` with one harmless character for each that ``escape`` would spell out."""
+    return _UNSAFE.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
 def _spell(match: re.Match[str]) -> str:
     char = match.group()
     code = ord(char)

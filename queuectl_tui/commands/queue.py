@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import click
@@ -10,12 +11,11 @@ import click
 from queuectl_tui import streams
 from queuectl_tui.commands.options import Name, json_option
 from queuectl_tui.output import print_json_array, print_table, queue_to_json
+from queuectl_tui.queue_limits import most_running, slot_values
 from queuectl_tui.session import current_queue
 from queuectl_tui.text import duration
-from store import JobState, QueueDepth
-from store.documents import check_strings
+from store import InvalidInput, JobState, QueueDepth
 
-_NONE = "none"
 _WAITING = (JobState.PENDING, JobState.FAILED, JobState.BLOCKED)
 
 
@@ -68,8 +68,10 @@ def set_(name: str, max_running: str | None, slot_env: str | None) -> None:
     """Bound what runs of a queue at once; a queue that isn't there yet is made."""
     if max_running is None and slot_env is None:
         raise click.UsageError("Give --max-running or --slot-env.")
-    most = None if max_running is None else _most(max_running)
-    variable, values = (None, []) if slot_env is None else _slots(slot_env)
+    with _naming("--max-running"):
+        most = None if max_running is None else most_running(max_running)
+    with _naming("--slot-env"):
+        variable, values = (None, []) if slot_env is None else slot_values(slot_env)
     queues = current_queue().queues
     if max_running is not None:
         queues.set_max_running(name, most)
@@ -84,27 +86,13 @@ def _set_paused(names: tuple[str, ...], everything: bool, *, paused: bool) -> No
         streams.narrate(f"Queue {name} is {'paused' if paused else 'resumed'}")
 
 
-def _most(text: str) -> int | None:
-    if text.lower() == _NONE:
-        return None
-    if not (text.isascii() and text.isdecimal() and 1 <= int(text) <= 1_000_000):
-        problem = f"must be from 1 to 1000000, or none, not {text!r}; to run none, pause the queue"
-        raise click.BadParameter(problem, param_hint="--max-running")
-    return int(text)
-
-
-def _slots(text: str) -> tuple[str | None, list[str]]:
-    if text.lower() == _NONE:
-        return None, []
-    variable, _, given = text.partition("=")
-    values = given.split(",")
-    if not (variable and all(values)):
-        raise click.BadParameter(
-            "must be a variable and its values, such as CUDA_VISIBLE_DEVICES=0,1, or none",
-            param_hint="--slot-env",
-        )
-    check_strings({"--slot-env": text})
-    return variable, values
+@contextmanager
+def _naming(option: str) -> Iterator[None]:
+    """Says which option it was that can't be meant."""
+    try:
+        yield
+    except InvalidInput as error:
+        raise click.BadParameter(str(error), param_hint=option) from None
 
 
 def _row(depth: QueueDepth) -> tuple[object, ...]:

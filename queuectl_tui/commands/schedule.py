@@ -29,9 +29,10 @@ from queuectl_tui.output import (
     print_table,
     schedule_to_json,
 )
+from queuectl_tui.schedule_text import command_line, when
 from queuectl_tui.session import current_queue
-from queuectl_tui.text import duration, local_time, timestamp
-from store import Job, NewJob, Overlap, Schedule
+from queuectl_tui.text import local_time, timestamp
+from store import Job, Overlap, Schedule
 from store.jobspec import MASK
 
 if TYPE_CHECKING:
@@ -113,13 +114,13 @@ def list_schedules(as_json: bool) -> None:
         [
             (
                 schedule.name,
-                _when(schedule),
+                when(schedule),
                 None if schedule.paused else local_time(schedule.next_at, now),
                 "yes" if schedule.paused else None,
                 schedule.last and schedule.last.id,
                 schedule.last and schedule.last.state,
                 schedule.job.queue,
-                _line(schedule.job),
+                command_line(schedule.job),
             )
             for schedule in schedules
         ],
@@ -201,29 +202,15 @@ def _last_jobs(queue: Queue, name: str) -> list[Job]:
     return [queue.job(job_id) for job_id in queue.schedules.jobs(name)]
 
 
-def _when(schedule: Schedule) -> str:
-    if schedule.every is not None:
-        return f"every {duration(schedule.every)}"
-    return f"{schedule.cron} {schedule.tz}"
-
-
-def _line(job: NewJob) -> str:
-    if job.command is not None:
-        return job.command
-    import shlex
-
-    return shlex.join(job.argv or ())
-
-
 def _fields(schedule: Schedule) -> dict[str, object]:
     job = schedule.job
     return {
         "name": schedule.name,
-        "when": _when(schedule),
+        "when": when(schedule),
         "paused": "yes" if schedule.paused else "no",
         "overlap": schedule.overlap.value,
         "catch up": "yes" if schedule.catch_up else "no",
-        "command": _line(job),
+        "command": command_line(job),
         "queue": job.queue,
         "cwd": job.cwd,
         "env": " ".join(f"{name}={MASK}" for name in job.env) or None,

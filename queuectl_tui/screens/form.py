@@ -50,6 +50,10 @@ class Form(ModalScreen[Result | None]):
     async def submit(self, values: dict[str, str]) -> Result:
         """Does it. Raises ``QueueError`` with what to show if that can't be done."""
 
+    def explain(self, field: FormField) -> str:
+        """What to say about a field that is right so far."""
+        return field.hint
+
     def compose(self) -> ComposeResult:
         with Vertical(classes="dialog form"):
             yield Static(Content(escape(self.title_text)), classes="dialog-title")
@@ -76,7 +80,7 @@ class Form(ModalScreen[Result | None]):
         if event.field.problem:
             self._note(event.field.problem, problem=True)
         elif event.field.has_focus_within:
-            self._note(event.field.hint)
+            self._note(self.explain(event.field))
 
     def _note(self, text: str, *, problem: bool = False) -> None:
         note = self.query_one("#form-note", Static)

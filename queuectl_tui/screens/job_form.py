@@ -27,6 +27,13 @@ JOB_FIELDS = (
     ("label", "Label", "Free text, searchable"),
     ("depends_on", "After", "Ids of jobs that must complete first, blanks between them"),
 )
+MORE_FIELDS = (
+    ("stop_grace", "Stop grace", "How long between SIGTERM and SIGKILL: 10, 1m; blank: as set"),
+    ("backoff_base", "Backoff base", "Retry n waits this ** n seconds; blank: as set"),
+    ("env", "Variables", "NAME=VALUE NAME2='with blanks'; NAME alone takes it along from here"),
+    ("unique_key", "Unique key", "Refused while an unfinished job has the same"),
+)
+"""What only few jobs need."""
 
 
 class JobForm(Form[str]):
@@ -39,7 +46,7 @@ class JobForm(Form[str]):
     def job_fields(self, names: Iterable[str], values: Mapping[str, str]) -> Iterable[FormField]:
         """The fields called ``names``, filled with ``values``."""
         wanted = frozenset(names)
-        for name, label, hint in JOB_FIELDS:
+        for name, label, hint in JOB_FIELDS + MORE_FIELDS:
             if name in wanted:
                 value = values.get(name, "")
                 yield FormField(name, label, hint=hint, check=self._check(name), value=value)
@@ -73,16 +80,27 @@ def _typed(name: str, text: str) -> object:
         return text.replace(",", " ").split()
     if name == "argv":
         return _words(text)
-    if name in ("priority", "max_retries"):
-        try:
-            return int(text)
-        except ValueError:
-            return text
-    return text
+    if name == "env":
+        return dict(word.split("=", 1) for word in _words(text, "env") if "=" in word)
+    kind = _NUMBERS.get(name, str)
+    try:
+        return kind(text)
+    except ValueError:
+        return text
 
 
-def _words(text: str) -> list[str]:
+_NUMBERS: Mapping[str, Callable[[str], object]] = {
+    "priority": int, "max_retries": int, "backoff_base": float,
+}  # fmt: skip
+
+
+def variables_named(text: str) -> list[str]:
+    """Of what is typed as variables, those without a value."""
+    return [word for word in _words(text, "env") if "=" not in word]
+
+
+def _words(text: str, field: str = "argv") -> list[str]:
     try:
         return shlex.split(text)
     except ValueError as error:
-        raise FieldError("argv", str(error).lower()) from None
+        raise FieldError(field, str(error).lower()) from None

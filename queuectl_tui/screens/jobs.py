@@ -48,7 +48,7 @@ class JobsScreen(JobListScreen):
         "app.add", "jobs.retry", "jobs.cancel", "jobs.output", "live.leave", "app.help",
         "jobs.filter", "app.workers", "app.dead", "app.command_line", "jobs.mark", "jobs.sort",
         "app.start_workers", "jobs.retry_all", "jobs.edit", "jobs.delete", "jobs.copy_id",
-        "live.pause", "app.palette",
+        "live.pause", "app.palette", "app.queues", "app.schedules",
     )  # fmt: skip
 
     list_name = "jobs"
@@ -109,6 +109,11 @@ class JobsScreen(JobListScreen):
         self._states = frozenset() if state is None else frozenset({state})
         self.query_one(StateTabs).show_counts(self.query_one(StateTabs).counts, self.filter.states)
         self.ask()
+
+    def list_queue(self, name: str) -> None:
+        """Lists the jobs of one queue, in any state."""
+        self.action_state(0)
+        self.set_filter(f"queue:{name}")
 
     @work
     async def action_cancel(self) -> None:

@@ -28,7 +28,7 @@ _SLOW = 1.5
 CHANGES = frozenset(
     {
         "add", "edit", "retry", "retry_all", "cancel", "delete", "undo", "start_workers",
-        "scale", "pause_workers", "drain", "stop_now",
+        "scale", "pause_workers", "drain", "stop_now", "hold", "hold_all",
     }
 )  # fmt: skip
 """The actions that ``--read-only`` takes away."""

@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on, work
-from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
+from textual.widget import Widget
 
 from queuectl_tui.screens.confirm import Question
 from queuectl_tui.screens.job import JobScreen
-from queuectl_tui.screens.live import LiveScreen
 from queuectl_tui.screens.session import Lane, Session
-from queuectl_tui.screens.talk import complain, say, voice_of
+from queuectl_tui.screens.table_screen import TableScreen
+from queuectl_tui.screens.talk import complain
 from queuectl_tui.text import duration
-from queuectl_tui.widgets.banner import Banner
-from queuectl_tui.widgets.key_hints import KeyHints
-from queuectl_tui.widgets.one_line import OneLine, Piece
-from queuectl_tui.widgets.store_header import Health, StoreHeader
+from queuectl_tui.widgets.one_line import Piece
+from queuectl_tui.widgets.store_header import StoreHeader
 from queuectl_tui.widgets.worker_table import WorkerTable
 from store import (
     JobFilter,
     JobState,
     NoSuchJob,
     Order,
-    QueueError,
     Snapshot,
     Worker,
     WorkerKind,
@@ -36,7 +33,7 @@ if TYPE_CHECKING:
     from store.queue import Queue
 
 
-class WorkersScreen(LiveScreen[Snapshot]):
+class WorkersScreen(TableScreen[Snapshot]):
     """Orders go to the supervisor of the row under the cursor."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -63,20 +60,14 @@ class WorkersScreen(LiveScreen[Snapshot]):
     def __init__(self, session: Session) -> None:
         super().__init__(session)
         self._known: tuple[Worker, ...] = ()
-        self._voice = voice_of(self)
 
-    def compose(self) -> ComposeResult:
-        yield StoreHeader(self.session.place, read_only=self.session.read_only)
-        yield Banner()
-        yield OneLine(classes="list-title")
+    def body(self) -> Iterable[Widget]:
         yield WorkerTable()
-        yield KeyHints(self.HINTS)
 
     def on_mount(self) -> None:
         self.table.set_empty(
             "No workers are up.", "", "s  starts some; they go on when the app is closed"
         )
-        self.table.focus()
 
     @property
     def table(self) -> WorkerTable:
@@ -95,13 +86,6 @@ class WorkersScreen(LiveScreen[Snapshot]):
         self.query_one(StoreHeader).show_status(picture.status)
         self._show_title(picture)
 
-    def tick(self, now: int) -> None:
-        self.table.tick(now)
-
-    def show_health(self, health: Health) -> None:
-        self.query_one(StoreHeader).show_health(health)
-        self.query_one(Banner).show_error(health.error)
-
     def _show_title(self, picture: Snapshot) -> None:
         status = picture.status
         pieces = [Piece("Workers", "bold"), Piece(f"   {status.workers_up} up")]
@@ -109,7 +93,7 @@ class WorkersScreen(LiveScreen[Snapshot]):
         if status.workers_stale:
             pieces.append(Piece(f" · {status.workers_stale} STALE", "bold $error"))
         pieces.append(Piece(f"   {status.counts.get(JobState.PENDING, 0):,} jobs wait", "dim"))
-        self.query_one(".list-title", OneLine).show(pieces)
+        self.show_title(*pieces)
 
     # -- orders
 
@@ -133,7 +117,7 @@ class WorkersScreen(LiveScreen[Snapshot]):
         if supervisor is None:
             complain(self, "No supervisor is up: s starts workers")
             return
-        await self._order(
+        await self.order(
             lambda queue: queue.registry.order(
                 supervisor.pool, count=_count(queue, supervisor, step)
             ),
@@ -147,7 +131,7 @@ class WorkersScreen(LiveScreen[Snapshot]):
             complain(self, "No supervisor is up: s starts workers")
             return
         pause = supervisor.state is not WorkerState.PAUSED
-        await self._order(
+        await self.order(
             lambda queue: queue.registry.order(supervisor.pool, paused=pause),
             lambda now: f"Pool {now.pool} " + ("takes no more jobs" if pause else "goes on"),
         )
@@ -165,8 +149,8 @@ class WorkersScreen(LiveScreen[Snapshot]):
             names=[_describe(worker) for worker in self._of(supervisor)],
             note="Each worker finishes the job it runs, then all stop.",
         )
-        if await self._voice.ask(question):
-            await self._order(
+        if await self.voice.ask(question):
+            await self.order(
                 lambda queue: queue.registry.order(supervisor.pool, stop="drain"),
                 lambda now: f"Pool {now.pool} drains",
             )
@@ -188,23 +172,14 @@ class WorkersScreen(LiveScreen[Snapshot]):
             if names
             else "No job is running in it.",
         )
-        if await self._voice.ask(question):
-            await self._order(
+        if await self.voice.ask(question):
+            await self.order(
                 lambda queue: queue.registry.order(supervisor.pool, stop="now"),
                 lambda now: f"Pool {now.pool} stops",
             )
 
     def _of(self, supervisor: Worker) -> list[Worker]:
         return [worker for worker in self._known if worker.supervisor == supervisor.id]
-
-    async def _order(self, give: Callable[[Queue], Worker], told: Callable[[Worker], str]) -> None:
-        try:
-            supervisor = await self.session.call(Lane.CHANGES, give)
-        except (QueueError, OSError) as error:
-            complain(self, str(error))
-        else:
-            say(self, told(supervisor))
-        self.ask()
 
 
 def _count(queue: Queue, supervisor: Worker, step: int) -> int:

@@ -6,16 +6,28 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from rich.segment import Segment
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.message import Message
+from textual.strip import Strip
 from textual.widgets import Input
 
 from queuectl_tui.memory import Recall
+from queuectl_tui.text import stand_in
 from queuectl_tui.widgets.one_line import OneLine, Piece
 from store import InvalidInput
+
+
+class PlainInput(Input):
+    """Shows a stand-in for each character that could act on the terminal; the value keeps it."""
+
+    def render_line(self, y: int) -> Strip:
+        strip = super().render_line(y)
+        segments = [Segment(stand_in(text), style) for text, style, _ in strip]
+        return Strip(segments).adjust_cell_length(strip.cell_length)
 
 
 class FormField(Horizontal):
@@ -56,7 +68,7 @@ class FormField(Horizontal):
 
     def compose(self) -> ComposeResult:
         yield OneLine(classes="form-label")
-        box = Input(self._value, compact=True, select_on_focus=False)
+        box = PlainInput(self._value, compact=True, select_on_focus=False)
         box.cursor_blink = False
         yield box
         yield OneLine(classes="form-mark")

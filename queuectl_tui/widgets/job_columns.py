@@ -56,7 +56,7 @@ def next_or_duration(job: Job, now: int, done: float | None = None) -> Cell:
     if job.state is JobState.BLOCKED:
         return Cell("waits", "dim")
     if job.state in (JobState.PENDING, JobState.FAILED):
-        return Cell(f"in {_until(job.run_at - now)}") if job.run_at > now else Cell("due", "dim")
+        return Cell(f"in {until(job.run_at - now)}") if job.run_at > now else Cell("due", "dim")
     if job.state is JobState.PROCESSING:
         return _running(job, now, done)
     if job.started_at is None or job.finished_at is None:
@@ -128,6 +128,6 @@ def _whole(ms: int) -> str:
     return duration(ms // 1000) if ms >= 10_000 else f"{max(0, ms) // 1000}s"
 
 
-def _until(ms: int) -> str:
+def until(ms: int) -> str:
     """How far off a time is, short enough for its column, and quiet when it's far."""
     return f"{-(-ms // 1000)}s" if ms < 60_000 else age(ms / 1000)

@@ -20,6 +20,8 @@ from queuectl_tui.screens.help import Help
 from queuectl_tui.screens.job import JobScreen
 from queuectl_tui.screens.jobs import JobsScreen
 from queuectl_tui.screens.live import CHANGES
+from queuectl_tui.screens.queues import QueuesScreen
+from queuectl_tui.screens.schedules import SchedulesScreen
 from queuectl_tui.screens.sort_picker import SortPicker
 from queuectl_tui.screens.workers import WorkersScreen
 from queuectl_tui.widgets.filter_bar import FilterBar
@@ -27,12 +29,13 @@ from queuectl_tui.widgets.form_field import FormField
 from queuectl_tui.widgets.job_table import JobTable
 from queuectl_tui.widgets.key_hints import KeyHints
 from queuectl_tui.widgets.log_view import LogView
+from queuectl_tui.widgets.named_table import NamedTable
 from tests.tui.stage import Backstage, opened
 
 BOUND = (
     QueueApp, JobsScreen, DeadScreen, WorkersScreen, JobScreen, Form, Confirm, SortPicker, Help,
     JobTable, LogView, FilterBar, EditJob, FormField, ErrorGroupsScreen,
-    CommandLine, CopyText,
+    CommandLine, CopyText, QueuesScreen, SchedulesScreen, NamedTable,
 )  # fmt: skip
 
 
@@ -63,10 +66,10 @@ def test_read_only_takes_away_actions_that_exist() -> None:
     assert actions >= CHANGES
 
 
-@pytest.mark.parametrize("section", ["jobs", "dead", "workers"])
+@pytest.mark.parametrize("section", ["jobs", "dead", "workers", "queues", "schedules"])
 async def test_the_help_lists_every_binding_in_reach(backstage: Backstage, section: str) -> None:
     async with opened(backstage) as stage:
-        await stage.press({"jobs": "J", "dead": "D", "workers": "W"}[section])
+        await stage.press({"queues": "Q", "schedules": "T"}.get(section, section[0].upper()))
         await stage.pilot.pause()
         here = stage.app.bindings_here(stage.screen)
         await stage.press("question_mark")

@@ -1,0 +1,57 @@
+"""The schedule under the cursor: its next ticks, what the last ones made, and what it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from queuectl_tui.schedule_text import command_line
+from queuectl_tui.text import GLYPHS, duration, escape, escape_lines, local_time, signal_name
+from queuectl_tui.widgets.field_list import FieldList
+from store import Job, Schedule
+
+_MASK = "***"
+
+
+class ScheduleDetail(FieldList):
+    """Blank where there is no schedule."""
+
+    DEFAULT_CSS = """
+    ScheduleDetail {
+        height: auto; max-height: 60%; padding: 0 1; border-top: solid $surface-lighten-2;
+    }
+    """
+
+    def show_schedule(
+        self, schedule: Schedule | None, ticks: Sequence[int], jobs: Sequence[Job], now: int
+    ) -> None:
+        self.display = schedule is not None
+        if schedule is not None:
+            self.show_fields(_fields(schedule, ticks, jobs, now))
+
+
+def _fields(
+    schedule: Schedule, ticks: Sequence[int], jobs: Sequence[Job], now: int
+) -> Iterable[tuple[str, str]]:
+    job = schedule.job
+    upcoming = ", ".join(local_time(tick, now) for tick in ticks)
+    return (
+        ("next ticks", "none while it is paused" if schedule.paused else upcoming),
+        ("last jobs", "\n".join(_result(each, now) for each in jobs) or "none yet"),
+        ("command", escape_lines(command_line(job))),
+        ("queue", escape(job.queue)),
+        ("folder", escape(job.cwd or "")),
+        ("label", escape(job.label or "")),
+        ("env", " ".join(f"{escape(name)}={_MASK}" for name in sorted(job.env))),
+    )
+
+
+def _result(job: Job, now: int) -> str:
+    parts = [f"{escape(job.id)}  {GLYPHS[job.state]} {job.state.label}"]
+    if job.signal is not None:
+        parts.append(signal_name(job.signal))
+    elif job.exit_code:
+        parts.append(f"exit {job.exit_code}")
+    parts.append(local_time(job.started_at or job.created_at, now))
+    if job.started_at is not None and job.finished_at is not None:
+        parts.append(f"took {duration((job.finished_at - job.started_at) / 1000)}")
+    return "  ".join(parts)
