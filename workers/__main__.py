@@ -6,6 +6,7 @@ python -P -m workers supervisor STORE POOL COUNT [QUEUE…]
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -20,7 +21,9 @@ def worker(url: str, worker_id: str, *rest: str) -> int:
 
     report = rest[:1] == ("--report",)
     queue = open_store(url, create=False, durable=False, patience=PATIENCE)
-    Worker(queue, worker_id, queues=rest[1:] if report else rest, report=report).run()
+    one = Worker(queue, worker_id, queues=rest[1:] if report else rest, report=report)
+    gc.freeze()  # what is there by now stays: no collection need look through it
+    one.run()
     return 0
 
 
