@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
 from store import migrations
-from store.errors import QueueError, StoreBusy, StoreFull, StoreUnusable
+from store.errors import Interrupted, QueueError, StoreBusy, StoreFull, StoreUnusable
 
 if TYPE_CHECKING:
     from store.models import Queries
@@ -30,10 +30,12 @@ APPLICATION_ID = 0x51435455  # "QCTU"
 MINIMUM_SQLITE = (3, 37, 0)  # STRICT tables; RETURNING is older
 _MAGIC = b"SQLite format 3\x00"
 _BUSY_MS = 200
+_LOOK_AT_GATE = 0.005  # seconds, at most, between two looks of somebody who waits
 _PRAGMAS = (
     "foreign_keys = 1",
     "cache_size = -8000",
     "temp_store = MEMORY",
+    "secure_delete = FAST",  # where pages are zeroed as they become free, pruning writes them all
     f"journal_size_limit = {16 << 20}",
 )
 _MOUNTINFO = Path("/proc/self/mountinfo")
@@ -188,7 +190,7 @@ class Database:
                     if time.monotonic() > deadline:
                         raise _busy(self.path) from None
                     time.sleep(pause)
-                    pause = min(pause * 1.5, 0.005)
+                    pause = min(pause * 1.5, _LOOK_AT_GATE)
             yield
         finally:
             os.close(fd)
@@ -287,6 +289,8 @@ def is_locked(error: sqlite3.Error) -> bool:
 def _explain(error: sqlite3.Error, path: Path) -> QueueError:
     text = str(error)
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code == sqlite3.SQLITE_INTERRUPT:
+        return Interrupted("the reading was given up")
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return _busy(path)
     if code == sqlite3.SQLITE_FULL or (code == sqlite3.SQLITE_IOERR and _free_space(path) < 65536):

@@ -10,7 +10,7 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
@@ -58,7 +58,7 @@ _UNFINISHED = frozenset(JobState) - FINISHED
 _RETRYABLE = FINISHED | {JobState.FAILED}
 _EDITABLE = frozenset(JobState) - {JobState.PROCESSING}
 _READ_AT_ONCE = 500
-_DELETED_AT_ONCE = 500
+_DELETED_AT_ONCE = 200
 
 Clock = Callable[[], int]
 
@@ -95,6 +95,12 @@ class Queue:
             random=self._random,
             environment_id=self._environment_id,
         )
+
+    @cached_property
+    def _retention(self) -> Retention:
+        from store.retention import Retention
+
+        return Retention(self._database, self.settings, self.folders, self._delete_some)
 
     def now(self) -> int:
         """UTC milliseconds by the store's clock."""
@@ -231,6 +237,7 @@ class Queue:
         removed = 0
         while number := self._delete_some(wanted, finished_before, _DELETED_AT_ONCE):
             removed += number
+            self._database.give_way()
         return removed
 
     # What people ask -----------------------------------------------------------------------------
@@ -482,11 +489,7 @@ class Queue:
 
     def prune(self) -> int:
         """Remove some of what the settings keep no longer; how many jobs, 0 when done."""
-        from store import retention
-
-        return retention.prune(
-            self._database, self.settings, self.folders, self._delete_some, self.now()
-        )
+        return self._retention.prune(self.now())
 
     def backup(self, target: Path) -> int:
         """Copy the store, as it is at one moment, into the new file ``target``.
@@ -653,13 +656,21 @@ class Queue:
         states = (wanted.states or FINISHED) & FINISHED
         if not states:
             return 0
-        with self._change(ring=False) as connection:
-            chosen = reads.unneeded(
-                self._database.query, wanted._replace(states=states), finished_before, limit=most
-            )
-            files = self._delete(connection, chosen) if chosen else []
-        self._unlink(files)
-        return len(chosen)
+        some = partial(
+            reads.unneeded,
+            self._database.query,
+            wanted._replace(states=states),
+            finished_before,
+            limit=most,
+        )
+        while found := some():  # it may look at every job, so others can write meanwhile
+            with self._change(ring=False) as connection:
+                chosen = some(among=found)
+                files = self._delete(connection, chosen) if chosen else []
+            self._unlink(files)
+            if chosen:
+                return len(chosen)
+        return 0
 
     def _on_matching(
         self,

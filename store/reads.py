@@ -123,8 +123,7 @@ def places(
 
 def jobs_at(database: peewee.Database, rows: Sequence[int], wanted: JobFilter) -> list[Job]:
     """Those of the jobs in these rows that match, in the order of the rows."""
-    among = peewee.SQL("seq IN (SELECT value FROM json_each(?))", (json.dumps([*rows]),))
-    query = JobRow.select(*_JOB_FIELDS).where(among, *conditions(wanted))
+    query = JobRow.select(*_JOB_FIELDS).where(_in_rows(rows), *conditions(wanted))
     found = {job.seq: job for job in _jobs(database, query)}
     return [found[seq] for seq in rows if seq in found]
 
@@ -176,7 +175,12 @@ def matching(database: peewee.Database, wanted: JobFilter) -> list[int]:
 
 
 def unneeded(
-    database: peewee.Database, wanted: JobFilter, before: int | None, *, limit: int
+    database: peewee.Database,
+    wanted: JobFilter,
+    before: int | None,
+    *,
+    limit: int,
+    among: Sequence[int] | None = None,
 ) -> list[int]:
     """Row numbers of jobs that match and no unfinished one needs, last changed before a time."""
     query = JobRow.select(JobRow.seq).where(
@@ -184,6 +188,8 @@ def unneeded(
     )
     if before is not None:
         query = query.where(JobRow.updated_at < before)
+    if among is not None:
+        query = query.where(_in_rows(among))
     query = query.order_by(JobRow.seq).limit(limit)
     return [row[0] for row in query.tuples().execute(database)]
 
@@ -192,6 +198,10 @@ _NEEDED = """
     (SELECT needs FROM dependency JOIN job AS waiting ON waiting.seq = dependency.job
      WHERE waiting.state NOT IN ('completed', 'dead', 'cancelled'))
 """
+
+
+def _in_rows(rows: Sequence[int]) -> Any:
+    return peewee.SQL("seq IN (SELECT value FROM json_each(?))", (json.dumps([*rows]),))
 
 
 def conditions(wanted: JobFilter) -> list[Any]:

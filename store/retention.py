@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from store import overview, reads
 from store.database import Database
-from store.jobs import JobFilter, JobState
+from store.jobs import JobFilter, JobState, Stream
 from store.output import Folders
 from store.settings import Settings
 
-_AT_ONCE = 500
+AT_ONCE = 200
+"""Jobs in one transaction: with the largest outputs that rest in the store it still is short."""
+_IN_A_ROW = 10
+_OUTPUTS_IN_A_ROW = 20_000
 _GROUPS = (
     (frozenset({JobState.COMPLETED, JobState.CANCELLED}), "keep_completed", "keep_completed_count"),
     (frozenset({JobState.DEAD}), "keep_dead", "keep_dead_count"),
@@ -22,65 +28,155 @@ DeleteSome = Callable[[JobFilter, int | None, int], int]
 """Removes finished jobs that match, ended before a time, at most so many; how many it did."""
 
 
-def prune(
-    database: Database, settings: Settings, folders: Folders, delete: DeleteSome, now: int
-) -> int:
-    """Remove some of what the settings keep no longer; how many jobs, 0 when there is no more."""
-    values = settings.values()
-    removed = 0
-    for states, age, number in _GROUPS:
-        wanted = JobFilter(states=states)
-        removed += delete(wanted, now - int(float(values[age]) * 1000), _AT_ONCE)
-        most = int(values[number])
-        if most:
-            with database.read():
-                excess = reads.count(database.query, wanted) - most
-            removed += delete(wanted, None, min(excess, _AT_ONCE)) if excess > 0 else 0
-    _forget_throughput(database, now)
-    _prune_output(database, folders, int(values["keep_output"]))
-    return removed
+class Retention:
+    """Removes what the settings keep no longer, some of it whenever it is asked."""
+
+    def __init__(
+        self, database: Database, settings: Settings, folders: Folders, delete: DeleteSome
+    ) -> None:
+        self._database = database
+        self._settings = settings
+        self._delete = delete
+        self._outputs = _Outputs(database, folders)
+
+    def prune(self, now: int) -> int:
+        """Remove some; how many jobs, 0 when there is no more."""
+        values = self._settings.values()
+        removed = 0
+        for states, age, number in _GROUPS:
+            wanted = JobFilter(states=states)
+            beyond = self._prune_beyond(wanted, int(values[number]))
+            if beyond < _IN_A_ROW * AT_ONCE:
+                before = now - int(float(values[age]) * 1000)
+                removed += self._in_steps(partial(self._delete, wanted, before, AT_ONCE))
+            removed += beyond
+        self._forget_throughput(now)
+        self._outputs.prune(int(values["keep_output"]))
+        return removed
+
+    def _prune_beyond(self, wanted: JobFilter, most: int) -> int:
+        """Remove the oldest that are more than ``most``; 0 is no limit."""
+
+        def delete() -> int:
+            with self._database.read():
+                excess = reads.count(self._database.query, wanted) - most
+            return self._delete(wanted, None, min(excess, AT_ONCE)) if excess > 0 else 0
+
+        return self._in_steps(delete) if most else 0
+
+    def _in_steps(self, delete: Callable[[], int]) -> int:
+        removed = 0
+        for _ in range(_IN_A_ROW):
+            number = delete()
+            removed += number
+            if number < AT_ONCE:
+                break
+            self._database.give_way()
+        return removed
+
+    def _forget_throughput(self, now: int) -> None:
+        oldest = (now - 2 * overview.MINUTES_KEPT * 60_000) // overview.BUCKET_MS
+        known = self._database.connection().execute(
+            "SELECT 1 FROM throughput WHERE bucket < ? LIMIT 1", (oldest,)
+        )
+        if known.fetchone() is not None:
+            with self._database.write() as connection:
+                connection.execute("DELETE FROM throughput WHERE bucket < ?", (oldest,))
 
 
-def _forget_throughput(database: Database, now: int) -> None:
-    oldest = (now - 2 * overview.MINUTES_KEPT * 60_000) // overview.BUCKET_MS
-    known = database.connection().execute(
-        "SELECT 1 FROM throughput WHERE bucket < ? LIMIT 1", (oldest,)
-    )
-    if known.fetchone() is not None:
-        with database.write() as connection:
-            connection.execute("DELETE FROM throughput WHERE bucket < ?", (oldest,))
+class _Outputs:
+    """All outputs together, those in the store and those that are files.
 
+    A look costs what has been printed since the last: the sum is added to, and what was removed
+    meanwhile stays in it. Everything is counted anew only when that sum is too large.
+    """
 
-def _prune_output(database: Database, folders: Folders, most: int) -> None:
-    """Remove the oldest large outputs until the rest fits; the history keeps their sizes."""
-    if not most:
-        return
-    kept = sorted(_kept(folders), key=lambda output: output[0])
-    total = sum(size for _, size, _ in kept)
-    for attempt, size, path in kept:
-        if total <= most:
+    def __init__(self, database: Database, folders: Folders) -> None:
+        self._database = database
+        self._folders = folders
+        self._forget()
+
+    def _forget(self) -> None:
+        self._bytes = 0
+        self._counted_to = 0
+        self._open: set[int] = set()
+
+    def prune(self, most: int) -> None:
+        """Remove the oldest when they are more than ``most``, so that a tenth of it is free again.
+
+        The history keeps their sizes.
+        """
+        if not most:
             return
-        if _drop(database, attempt, path):
-            total -= size
+        self._count()
+        if self._bytes > most:
+            self._forget()
+            self._count()
+        if self._bytes > most:
+            self._drop_oldest(most - most // 10)
+
+    def _count(self) -> None:
+        """Add what attempts printed that have ended since the last time."""
+        with self._database.read() as connection:
+            still_open = {attempt for (attempt,) in connection.execute(_OPEN)}
+            (last,) = connection.execute("SELECT coalesce(max(id), 0) FROM attempt").fetchone()
+            ended = json.dumps([*(self._open - still_open)])
+            in_store, in_files = connection.execute(
+                _PRINTED, (self._counted_to, json.dumps([*still_open]), ended)
+            ).fetchone()
+        self._bytes += int(in_store) + sum(map(self._on_disk, json.loads(in_files)))
+        self._open = still_open
+        self._counted_to = last
+
+    def _drop_oldest(self, wanted: int) -> None:
+        with self._database.read() as connection:
+            oldest = connection.execute(_OLDEST, (_OUTPUTS_IN_A_ROW,)).fetchall()
+        chosen: list[int] = []
+        for attempt, in_store in oldest:
+            if self._bytes <= wanted:
+                break
+            self._bytes -= in_store + self._on_disk(attempt)
+            chosen.append(attempt)
+        for start in range(0, len(chosen), AT_ONCE):
+            self._drop(chosen[start : start + AT_ONCE])
+            self._database.give_way()
+
+    def _drop(self, attempts: list[int]) -> None:
+        with self._database.write() as connection:
+            dropped = connection.execute(_DROP, (json.dumps(attempts),)).fetchall()
+        for (attempt,) in dropped:
+            for path in self._files(attempt):
+                path.unlink(missing_ok=True)
+
+    def _on_disk(self, attempt: int) -> int:
+        size = 0
+        for path in self._files(attempt):
+            with suppress(FileNotFoundError):
+                size += os.stat(path).st_blocks * 512
+        return size
+
+    def _files(self, attempt: int) -> list[Path]:
+        return [self._folders.kept(attempt, stream) for stream in Stream]
 
 
-def _kept(folders: Folders) -> Iterator[tuple[int, int, Path]]:
-    """Attempt, bytes on disk and path of every output that is a file."""
-    with os.scandir(folders.outputs) as entries:
-        for entry in entries:
-            attempt = entry.name.partition(".")[0]
-            if attempt.isdigit():
-                yield int(attempt), entry.stat().st_blocks * 512, Path(entry.path)
-
-
-def _drop(database: Database, attempt: int, path: Path) -> bool:
-    column = path.suffix.removeprefix(".")
-    with database.write() as connection:
-        done = connection.execute(
-            f"UPDATE attempt SET {column} = x'' WHERE id = ? AND state <> 'running'"
-            " AND NOT EXISTS (SELECT 1 FROM job WHERE held_by = attempt.id)",
-            (attempt,),
-        ).rowcount
-    if done:
-        path.unlink(missing_ok=True)
-    return bool(done)
+_OPEN = """
+    SELECT lease FROM job INDEXED BY job_running WHERE lease IS NOT NULL
+    UNION SELECT held_by FROM job INDEXED BY job_held WHERE held_by IS NOT NULL
+"""
+_IN_FILES = "(stdout IS NULL AND stdout_bytes > 0 OR stderr IS NULL AND stderr_bytes > 0)"
+_PRINTED = f"""
+    SELECT total(coalesce(length(stdout), 0) + coalesce(length(stderr), 0)),
+        json_group_array(id) FILTER (WHERE {_IN_FILES})
+    FROM attempt
+    WHERE id > ?1 AND id NOT IN (SELECT value FROM json_each(?2))
+    OR id IN (SELECT value FROM json_each(?3))
+"""
+_OLDEST = f"""
+    SELECT id, coalesce(length(stdout), 0) + coalesce(length(stderr), 0) AS in_store FROM attempt
+    WHERE (in_store > 0 OR {_IN_FILES}) AND id NOT IN ({_OPEN})
+    ORDER BY finished_at, id LIMIT ?
+"""
+_DROP = f"""
+    UPDATE attempt SET stdout = x'', stderr = x''
+    WHERE id IN (SELECT value FROM json_each(?)) AND id NOT IN ({_OPEN}) RETURNING id
+"""

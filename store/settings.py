@@ -239,7 +239,7 @@ SETTINGS: dict[str, Setting] = {
         Setting(
             "keep_output",
             "10 GiB",
-            "kept of all large outputs together, the newest first; 0 is no limit",
+            "kept of all outputs together; when they are more, the oldest go; 0 is no limit",
             _size,
         ),
         Setting(
