@@ -151,7 +151,9 @@ class JobListScreen(LiveScreen[ListPicture]):
 
     @property
     def restless(self) -> bool:
-        """A running job's output grows without the store changing."""
+        """A running job's output grows without the store changing; marks are checked in turn."""
+        if len(self.table.marks) > _SUSPECTS:
+            return True
         job = self.table.current
         return bool(self._preview_lines) and job is not None and job.state is JobState.PROCESSING
 
@@ -162,7 +164,7 @@ class JobListScreen(LiveScreen[ListPicture]):
 
     def show(self, picture: ListPicture) -> None:
         request, snapshot = picture.request, picture.snapshot
-        if (request.filter, request.order) != (self.filter, self.order):
+        if (request.filter, request.order) != (self.filter, self.order) or self._lost_in(picture):
             self.ask()
             return
         if self._shown != request.filter and snapshot.window.position is None:
@@ -181,6 +183,13 @@ class JobListScreen(LiveScreen[ListPicture]):
         self.table.show_watched(self.session.watched)
         self._look_at_progress()
         self._show_title()
+
+    def _lost_in(self, picture: ListPicture) -> bool:
+        """Whether the cursor went to another row meanwhile, whose new place isn't known."""
+        key, window = self.table.cursor_key, picture.snapshot.window
+        if key in (None, picture.request.follow):
+            return False
+        return all(job.id != key for job in window.rows)
 
     def tick(self, now: int) -> None:
         self.table.tick(now)
@@ -246,7 +255,7 @@ class JobListScreen(LiveScreen[ListPicture]):
     @on(JobTable.RangeEnded)
     def _range_ended(self, event: JobTable.RangeEnded) -> None:
         wanted, order = self.filter, self.order
-        self._mark(lambda queue: _between(queue, wanted, order, event.start, event.end))
+        self._mark(lambda queue: _between(queue, wanted, order, event))
 
     @on(JobTable.AllWanted)
     def _all_wanted(self) -> None:
@@ -401,8 +410,10 @@ class JobListScreen(LiveScreen[ListPicture]):
         return super().check_action(action, parameters)
 
 
-def _between(queue: Queue, wanted: JobFilter, order: Order, start: str, end: int) -> Window:
-    """The rows from job ``start``, wherever it stands now, to row ``end``."""
-    found = queue.window(wanted, order, offset=end, limit=1, follow=start)
-    first, last = sorted((end if found.position is None else found.position, end))
+def _between(queue: Queue, wanted: JobFilter, order: Order, ends: JobTable.RangeEnded) -> Window:
+    """The rows from one end to the other, wherever they stand now."""
+    start = queue.window(wanted, order, offset=0, limit=1, follow=ends.start).position
+    end = queue.window(wanted, order, offset=0, limit=1, follow=ends.end).position
+    end = ends.row if end is None else end
+    first, last = sorted((end if start is None else start, end))
     return queue.window(wanted, order, offset=first, limit=min(last - first + 1, _MOST_MARKED))

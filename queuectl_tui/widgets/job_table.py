@@ -37,12 +37,13 @@ class JobTable(RowTable[Job]):
         """Other jobs are marked than before, or a range was begun or ended."""
 
     class RangeEnded(Message):
-        """All from job ``start`` to the one at row ``end`` are to be marked."""
+        """All from job ``start`` to ``end`` are to be marked; ``row`` is where ``end`` was seen."""
 
-        def __init__(self, start: str, end: int) -> None:
+        def __init__(self, start: str, end: str, row: int) -> None:
             super().__init__()
             self.start = start
             self.end = end
+            self.row = row
 
     class AllWanted(Message):
         """All that match the filter are to be marked."""
@@ -169,7 +170,7 @@ class JobTable(RowTable[Job]):
         if self._anchor is None:
             self._anchor = job.id
         else:
-            self.post_message(self.RangeEnded(self._anchor, self.cursor))
+            self.post_message(self.RangeEnded(self._anchor, job.id, self.cursor))
             self._anchor = None
         self._marks_changed()
 
