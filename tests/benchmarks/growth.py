@@ -7,12 +7,13 @@ import statistics
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import partial
 
-from measure import DONE, MILLION, Filling, Row, seconds, store
+from measure import DONE, MILLION, Filling, Row, in_turns, seconds, store
 
 from queuectl_tui.screens.listing import ListRequest, read_list
 from queuectl_tui.widgets.viewport import Viewport
-from store import JobFilter, JobState, NewJob, Order
+from store import JobFilter, JobState, Lease, NewJob, Order
 from store.jobspec import read_jobs
 from store.queue import Queue
 
@@ -27,27 +28,38 @@ _TURNS, _IN_A_ROW = 30, 50
 
 
 def growth(rounds: int) -> Iterator[Row]:
-    """One job or question, 1,000 to 1,000,000 jobs pending; the ratio is to 1,000 jobs"""
-    first: dict[str, float] = {}
-    for size in _SIZES:
-        for what, cost in _costs(size, rounds):
-            base = first.setdefault(what, cost)
-            yield Row(f"{what}, {size:,} jobs", "ms", cost * 1e3, base * 1e3, at=size)
-
-
-def _costs(size: int, rounds: int) -> Iterator[tuple[str, float]]:
-    batches = [_enqueued(size) for _ in range(1 if size == MILLION else rounds)]
-    yield "enqueue, a job of one batch", statistics.median(batches) / size
-    with store(Filling(ready=size), durable=False) as queue:
-        leases = [queue.claim("w1")]
-        claims = [seconds(lambda: leases.append(queue.claim("w1"))) for _ in range(_CLAIMED)]
-        yield "claim", statistics.median(claims)
-        finishes = [seconds(lambda lease=lease: queue.finish(lease, DONE)) for lease in leases]
-        yield "finish", statistics.median(finishes)
-    with store(Filling(ready=size)) as queue:
+    """One job or question, 1,000 to 1,000,000 jobs pending, in turns; the ratio is to 1,000 jobs"""
+    batches: dict[int, Callable[[], float]] = {size: partial(_enqueued, size) for size in _SIZES}
+    most = {MILLION: batches.pop(MILLION)}
+    yield from _curve("enqueue, a job of one batch", in_turns(batches, rounds) | in_turns(most, 1))
+    with ExitStack() as stack:
+        stores = {
+            size: stack.enter_context(store(Filling(ready=size), durable=False)) for size in _SIZES
+        }
         for what, prepared in _QUESTIONS.items():
-            ask = prepared(queue)
-            yield what, statistics.median(seconds(ask) for _ in range(_ASKED))
+            asked = {size: partial(seconds, prepared(queue)) for size, queue in stores.items()}
+            yield from _curve(what, in_turns(asked, _ASKED))
+        leases: dict[int, list[Lease | None]] = {size: [] for size in _SIZES}
+        claims = {size: partial(_claim, queue, leases[size]) for size, queue in stores.items()}
+        yield from _curve("claim", in_turns(claims, _CLAIMED))
+        finishes = {size: partial(_finish, queue, leases[size]) for size, queue in stores.items()}
+        yield from _curve("finish", in_turns(finishes, _CLAIMED))
+
+
+def _curve(what: str, costs: dict[int, float]) -> Iterator[Row]:
+    base = costs[_SIZES[0]] * 1e3
+    for size, cost in costs.items():
+        yield Row(f"{what}, {size:,} jobs", "ms", cost * 1e3, base, at=size)
+
+
+def _claim(queue: Queue, leases: list[Lease | None]) -> float:
+    return seconds(lambda: leases.append(queue.claim("w1")))
+
+
+def _finish(queue: Queue, leases: list[Lease | None]) -> float:
+    lease = leases.pop()
+    assert lease is not None
+    return seconds(lambda: queue.finish(lease, DONE))
 
 
 def _enqueued(size: int) -> float:

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from store import AttemptState, JobFilter, NewJob, Outcome, open_store
 from store.queue import Queue
@@ -25,6 +25,7 @@ from workers import living, stop
 DONE = Outcome(AttemptState.COMPLETED, exit_code=0)
 CLI = [sys.executable, "-m", "queuectl_tui"]
 MILLION = 1_000_000
+Name = TypeVar("Name", str, int)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +104,9 @@ def rate(count: int, action: Callable[[], object]) -> float:
     return count / seconds(action)
 
 
-def in_turns(contenders: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, float]:
+def in_turns(contenders: Mapping[Name, Callable[[], float]], rounds: int) -> dict[Name, float]:
     """The median of each, measured in turns: what else the machine does slows all of them."""
-    figures: dict[str, list[float]] = {name: [] for name in contenders}
+    figures: dict[Name, list[float]] = {name: [] for name in contenders}
     for _ in range(rounds):
         for name, measure in contenders.items():
             figures[name].append(measure())
