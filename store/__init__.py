@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from store.errors import (
     IdInUse,
+    Interrupted,
     InvalidInput,
     KeyInUse,
     LeaseLost,
@@ -60,6 +61,7 @@ __all__ = [
     "AttemptState",
     "ErrorGroup",
     "IdInUse",
+    "Interrupted",
     "InvalidInput",
     "Job",
     "JobFilter",

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
 from store import migrations
-from store.errors import QueueError, StoreBusy, StoreFull, StoreUnusable
+from store.errors import Interrupted, QueueError, StoreBusy, StoreFull, StoreUnusable
 
 if TYPE_CHECKING:
     from store.models import Queries
@@ -131,6 +131,16 @@ class Database:
     def give_way() -> None:
         """Between two of many writes, let in who waits: the gate knows no order of arrival."""
         time.sleep(1.5 * _LOOK_AT_GATE)
+
+    def require_known_schema(self) -> None:
+        """Raises ``StoreUnusable`` when the store was upgraded after it was opened."""
+        with translated(self.path):
+            version = self.connection().execute("PRAGMA user_version").fetchone()[0]
+        if version > migrations.LATEST:
+            raise StoreUnusable(
+                "the store was upgraded by a newer queuectl-tui: quit, and start the new one "
+                f"({self.path}: schema {version}, this one knows {migrations.LATEST})"
+            )
 
     def data_version(self) -> int:
         """A number that moves when another connection has committed."""
@@ -294,6 +304,8 @@ def is_locked(error: sqlite3.Error) -> bool:
 def _explain(error: sqlite3.Error, path: Path) -> QueueError:
     text = str(error)
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code == sqlite3.SQLITE_INTERRUPT:
+        return Interrupted("the reading was given up")
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return _busy(path)
     if code == sqlite3.SQLITE_FULL or (code == sqlite3.SQLITE_IOERR and _free_space(path) < 65536):

@@ -52,5 +52,9 @@ class StoreUnusable(QueueError):
     """The store can't or must not be opened: foreign, newer, corrupt, unreadable, not ours."""
 
 
+class Interrupted(QueueError):
+    """A reading was given up, as somebody asked for."""
+
+
 class LeaseLost(QueueError):
     """The attempt was ended by somebody else; its result is not recorded."""

@@ -367,6 +367,17 @@ class Queue:
                 ),
             )
 
+    def interrupter(self) -> Callable[[], None]:
+        """What another thread calls to make this one's reading raise ``Interrupted``.
+
+        It may strike between two statements and then does nothing: call it until that is raised.
+        """
+        return self._database.connection().interrupt
+
+    def require_known_schema(self) -> None:
+        """Raises ``StoreUnusable`` when the store was upgraded under the open program."""
+        self._database.require_known_schema()
+
     def change_token(self) -> int:
         """A number that moves whenever something was committed; asking is cheap."""
         return self._database.data_version() + self._database.connection().total_changes

@@ -81,32 +81,20 @@ class ErrorGroupsScreen(LiveScreen[GroupsPicture]):
         self.query_one(Banner).show_status(status)
         self.table.show_rows(picture.groups, now=picture.snapshot.at)
         dead = sum(group.count for group in picture.groups)
-        self.query_one(".list-title", OneLine).show(
-            [
-                Piece("Dead letter queue by error", "bold"),
-                Piece(f"   {_counted(len(picture.groups), 'error')} · {_counted(dead, 'job')}"),
-            ]
+        self.show_title(
+            Piece("Dead letter queue by error", "bold"),
+            Piece(f"   {counted(len(picture.groups), 'error')} · {counted(dead, 'job')}"),
         )
-
-    def tick(self, now: int) -> None:
-        self.table.tick(now)
-
-    def show_health(self, health: Health) -> None:
-        self.query_one(StoreHeader).show_health(health)
-        self.query_one(Banner).show_error(health.error)
 
     @on(ErrorTable.Opened)
     def _opened(self, event: ErrorTable.Opened) -> None:
-        if event.key:
-            self._open_group(event.key)
-            self.app.pop_screen()
-        else:
-            complain(self, "No error was recorded for these: find them in the single jobs")
+        self._open_group(event.key)
+        self.app.pop_screen()
 
     @work
     async def action_retry_all(self) -> None:
         error = self.table.cursor_key
-        if error:
+        if error is not None:
             dead = frozenset({JobState.DEAD})
             await self.actions.retry_matching(self._wanted._replace(states=dead, error=error))
             self.ask()

@@ -150,6 +150,10 @@ class JobListScreen(LiveScreen[ListPicture]):
         return partial(read_list, request=request)
 
     @property
+    def wish(self) -> object:
+        return self.filter, self.order
+
+    @property
     def restless(self) -> bool:
         """A running job's output grows without the store changing; marks are checked in turn."""
         if len(self.table.marks) > _SUSPECTS:
@@ -302,6 +306,7 @@ class JobListScreen(LiveScreen[ListPicture]):
 
     def set_order(self, order: Order) -> None:
         self.order = order
+        self.table.announce_sort(order.column)
         self.session.memory.note(f"sort.{self.list_name}", order_text(order))
         self.ask()
 

@@ -13,7 +13,7 @@ from textual.screen import Screen
 
 from queuectl_tui.screens.session import Lane, Session
 from queuectl_tui.widgets.store_header import Freshness, Health
-from store import QueueError
+from store import Interrupted, QueueError
 
 if TYPE_CHECKING:
     from store.queue import Queue
@@ -24,6 +24,9 @@ Token = tuple[int, int]
 _LONGEST_WITHOUT_READING = 15.0
 """Throughput and waiting times age without anything being committed."""
 _SLOW = 1.5
+_REST = 4
+"""So many times as long as a reading took, nothing is read unless asked for."""
+_STRIKE_AGAIN = 0.02
 
 CHANGES = frozenset(
     {
@@ -60,6 +63,8 @@ class LiveScreen(Screen[None], Generic[Picture]):
         self._token: Token | None = None
         self._read_at = 0.0
         self._reading_since: float | None = None
+        self._read_for: object = None
+        self._took = 0.0
         self._shown_at = 0.0
         self._error: str | None = None
 
@@ -89,11 +94,23 @@ class LiveScreen(Screen[None], Generic[Picture]):
         """Whether what is shown changes without the store changing."""
         return False
 
+    @property
+    def wish(self) -> object:
+        """What is read: a reading for another wish than this is given up when asked again."""
+        return None
+
     # -- the loop
 
     def ask(self) -> None:
         """Read again, now: another part, order or filter is wanted."""
         self._asked.set()
+        self._give_up_the_obsolete()
+
+    def _give_up_the_obsolete(self) -> None:
+        """Again and again, since what strikes between two statements of a reading is lost."""
+        if self._reading_since is not None and self._read_for != self.wish:
+            self.session.interrupt(Lane.FRAMES)
+            self.set_timer(_STRIKE_AGAIN, self._give_up_the_obsolete)
 
     def on_mount(self) -> None:
         self.run_worker(self._stay_live(), name="stay live")
@@ -113,7 +130,8 @@ class LiveScreen(Screen[None], Generic[Picture]):
 
     async def _asked_or_due(self) -> bool:
         try:
-            await asyncio.wait_for(self._asked.wait(), self.interval)
+            rest = max(self.interval, _REST * self._took)
+            await asyncio.wait_for(self._asked.wait(), rest)
         except TimeoutError:
             return False
         self._asked.clear()
@@ -122,14 +140,19 @@ class LiveScreen(Screen[None], Generic[Picture]):
     async def _frame(self, *, asked: bool) -> None:
         due = time.monotonic() - self._shown_at > _LONGEST_WITHOUT_READING
         look = _Look(self.reading(), None if asked or due else self._token)
-        self._reading_since = time.monotonic()
+        self._reading_since = begun = time.monotonic()
+        self._read_for = self.wish
         try:
             self._token, picture = await self.session.call(Lane.FRAMES, look)
+        except Interrupted:
+            self.ask()
+            return
         except (QueueError, OSError) as error:
             self._error = str(error)
             return
         finally:
             self._reading_since = None
+        self._took = time.monotonic() - begun
         self._error = None
         if not self._in_sight:
             return

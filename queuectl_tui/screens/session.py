@@ -77,6 +77,7 @@ class Session:
         self.closed = False
         self.interval = self.config.rate or (2.0 if remote else 1.0)
         self._threads: dict[Lane, ThreadPoolExecutor] = {}
+        self._interrupters: dict[Lane, Callable[[], None]] = {}
         self._file = _identity(queue.path)
         self._opening = threading.Lock()
         self._own = threading.local()
@@ -92,11 +93,26 @@ class Session:
         if thread is None:
             thread = self._threads[lane] = ThreadPoolExecutor(1, f"store-{lane.value}")
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(thread, lambda: work(self._store_as_it_is()))
+        return await loop.run_in_executor(thread, lambda: self._run(lane, work))
+
+    def interrupt(self, lane: Lane) -> None:
+        """Makes the call that reads in the lane, if there is one, raise ``Interrupted``."""
+        interrupt = self._interrupters.get(lane)
+        if interrupt is not None:
+            interrupt()
+
+    def _run(self, lane: Lane, work: Callable[[Queue], Answer]) -> Answer:
+        queue = self._store_as_it_is()
+        self._interrupters[lane] = queue.interrupter()
+        try:
+            return work(queue)
+        finally:
+            del self._interrupters[lane]
 
     def _store_as_it_is(self) -> Queue:
         """The store that stands at the path now, for the thread that calls: an open connection
-        would go on showing a file that was removed or replaced. Raises ``StoreUnusable``."""
+        would go on showing a file that was removed or replaced, or misread one that was upgraded.
+        Raises ``StoreUnusable``."""
         found = _identity(self.queue.path)
         with self._opening:
             if found != self._file:
@@ -105,6 +121,7 @@ class Session:
         if mine is not self.queue:
             mine.close()
         self._own.queue = self.queue
+        self.queue.require_known_schema()
         return self.queue
 
     def change_rate(self, step: int) -> None:

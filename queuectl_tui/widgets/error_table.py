@@ -11,7 +11,7 @@ class ErrorTable(RowTable[ErrorGroup]):
     """One row an error, the most frequent first."""
 
     def __init__(self) -> None:
-        super().__init__(_COLUMNS, key=lambda group: group.error or "")
+        super().__init__(_COLUMNS, key=lambda group: group.error)
 
 
 def _count(group: ErrorGroup, _: int) -> Cell:

@@ -66,7 +66,15 @@ def _which(name: str, wanted: JobFilter) -> list[Part]:
     if wanted.exit_code is not None:
         parts.append(Part(4, (Piece("exit ", "dim"), Piece(str(wanted.exit_code), "$accent"))))
     if wanted.error is not None:
-        parts.append(Part(7, (Piece("error ", "dim"), Piece(wanted.error[:_ERROR], "$accent"))))
+        parts.append(
+            Part(
+                7,
+                (
+                    Piece("error ", "dim"),
+                    Piece(wanted.error[:_ERROR] or "(none was recorded)", "$accent"),
+                ),
+            )
+        )
     if wanted.search is not None:
         parts.append(Part(6, (Piece(f"“{wanted.search}”", "$accent"),)))
     return parts

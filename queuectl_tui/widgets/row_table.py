@@ -112,6 +112,7 @@ class RowTable(ScrollView, Generic[Row]):
         self._now = 0
         self._shift = 0
         self._sorted: tuple[str, bool] | None = None
+        self._sorting: str | None = None
         self._painted: dict[int, _Look] = {}
         self._empty: tuple[str, ...] = ()
         self.keeps_in_sight = False
@@ -168,7 +169,7 @@ class RowTable(ScrollView, Generic[Row]):
         sorts = [place.column.sort for place in self._placed if place.column.sort]
         if not sorts:
             return None
-        now = self._sorted[0] if self._sorted else ""
+        now = self._sorting or (self._sorted[0] if self._sorted else "")
         return sorts[(sorts.index(now) + step) % len(sorts)] if now in sorts else sorts[0]
 
     # -- what it is told
@@ -216,9 +217,14 @@ class RowTable(ScrollView, Generic[Row]):
 
     def set_sorted(self, column: str, *, reverse: bool) -> None:
         """Which column carries the arrow."""
-        if self._sorted != (column, reverse):
-            self._sorted = (column, reverse)
+        if self._sorted != (column, reverse) or self._sorting is not None:
+            self._sorted, self._sorting = (column, reverse), None
             self.refresh(Region(0, 0, self.size.width, _HEADER))
+
+    def announce_sort(self, column: str) -> None:
+        """The rows will be sorted by ``column`` once they are read."""
+        self._sorting = column
+        self.refresh(Region(0, 0, self.size.width, _HEADER))
 
     def move_to(self, index: int) -> None:
         """Puts the cursor on row ``index``, or the nearest there is."""
@@ -352,7 +358,9 @@ class RowTable(ScrollView, Generic[Row]):
         for placed in self._placed:
             column = placed.column
             style, title = plain, column.title
-            if self._sorted and column.sort == self._sorted[0]:
+            if self._sorting and column.sort == self._sorting:
+                style, title = active, f"{title}…"
+            elif self._sorted and column.sort == self._sorted[0]:
                 style, title = active, title + ("↓" if self._sorted[1] else "↑")
             segments.append(Segment(cut(title, placed.width, right=column.right), style))
             segments.append(Segment(" " * GAP, plain))

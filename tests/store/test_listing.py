@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import tracemalloc
 from collections.abc import Callable, Iterable
 from random import Random
@@ -11,6 +12,7 @@ import pytest
 from store import (
     SORT_COLUMNS,
     AttemptState,
+    Interrupted,
     Job,
     JobFilter,
     JobState,
@@ -233,3 +235,39 @@ def plans_of(queue: Queue, ask: Callable[[], object]) -> list[str]:
         for statement in statements
         if '"t1"' in statement
     ]
+
+
+def test_jobs_without_a_recorded_error_can_be_asked_for(queue: Queue) -> None:
+    queue.enqueue(NewJob(command="true", id=name, max_retries=0) for name in ("said", "silent"))
+    for error in ("exit 1: boom", None):
+        lease = queue.claim("w1")
+        assert lease is not None
+        queue.finish(lease, Outcome(AttemptState.FAILED, exit_code=1, error=error))
+
+    groups = [(group.error, group.example) for group in queue.error_groups()]
+
+    assert groups == [("", "silent"), ("exit 1: boom", "said")]
+    for error, job_id in groups:
+        assert [job.id for job in queue.jobs(JobFilter(error=error))] == [job_id]
+
+
+def test_a_reading_is_given_up_from_another_thread(queue: Queue) -> None:
+    stop = queue.interrupter()
+    given_up = threading.Event()
+
+    def insist() -> None:
+        while not given_up.wait(0.01):
+            stop()
+
+    insisting = threading.Thread(target=insist)
+    insisting.start()
+    with pytest.raises(Interrupted), queue._database.read() as connection:
+        connection.execute(
+            "WITH RECURSIVE n (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n LIMIT 1000000000)"
+            " SELECT sum(x) FROM n"
+        ).fetchall()
+    given_up.set()
+    insisting.join()
+
+    queue.enqueue([NewJob(command="true", id="after")])
+    assert queue.job("after").state is JobState.PENDING

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
+import threading
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,7 +17,16 @@ from queuectl_tui.screens.listing import ListRequest, read_list
 from queuectl_tui.screens.workers import WorkersScreen
 from queuectl_tui.widgets.store_header import StoreHeader
 from queuectl_tui.widgets.viewport import Viewport
-from store import SORT_COLUMNS, JobFilter, NewJob, Order, StoreBusy, open_store
+from store import (
+    SORT_COLUMNS,
+    JobFilter,
+    JobState,
+    NewJob,
+    Order,
+    Snapshot,
+    StoreBusy,
+    open_store,
+)
 from tests.tui.stage import Backstage, opened
 
 
@@ -57,6 +70,47 @@ async def test_a_file_that_is_no_store_is_refused_and_left_alone(
         _replace(junk, backstage.queue.path)
         await stage.until_shown("▲ STALE", "wait1")
         assert backstage.queue.path.read_bytes() == b"this is no store" * 1000
+
+
+async def test_a_store_that_is_upgraded_is_let_alone(backstage: Backstage) -> None:
+    backstage.pending("wait1")
+    async with opened(backstage) as stage:
+        await stage.until_at("wait1")
+        with closing(sqlite3.connect(backstage.queue.path)) as newer:
+            newer.execute("PRAGMA user_version = 99")
+        await stage.until_shown("▲ STALE", "was upgraded by a newer queuectl-tui", "wait1")
+        await stage.press("x")
+        await stage.until(lambda: "quit, and start the new one" in stage.toasts())
+        assert backstage.state("wait1") is JobState.PENDING
+
+
+async def test_a_reading_nobody_waits_for_is_given_up(backstage: Backstage) -> None:
+    backstage.pending("a", "b")
+    async with opened(backstage) as stage:
+        await stage.until_at("b")
+        queue = stage.app.session.queue
+        snapshot, under_way = queue.snapshot, threading.Event()
+
+        def slow(wanted: JobFilter, order: Order, **more: Any) -> Snapshot:
+            if order.column == "command":
+                under_way.set()
+                with queue._database.read() as connection:
+                    connection.execute(_MINUTES_LONG).fetchall()
+            return snapshot(wanted, order, **more)
+
+        queue.snapshot = slow  # type: ignore[method-assign]
+        stage.listing.set_order(Order("command"))
+        await stage.until(under_way.is_set)
+        await stage.until_shown("COMMAND…")
+        stage.listing.set_order(Order("queue"))
+        await stage.until_shown("QUEUE↑")
+        assert stage.rows() == ["a", "b"]
+
+
+_MINUTES_LONG = """
+    WITH RECURSIVE n (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n LIMIT 1000000000)
+    SELECT sum(x) FROM n
+"""
 
 
 def _replace(new: Path, path: Path) -> None:
