@@ -13,7 +13,7 @@ from textual.binding import Binding, BindingType
 from queuectl_tui.screens.job_actions import JobActions
 from queuectl_tui.screens.live import LiveScreen
 from queuectl_tui.screens.session import Session
-from queuectl_tui.screens.talk import complain, voice_of
+from queuectl_tui.screens.talk import voice_of
 from queuectl_tui.widgets.banner import Banner
 from queuectl_tui.widgets.error_table import ErrorTable
 from queuectl_tui.widgets.key_hints import KeyHints
@@ -81,10 +81,19 @@ class ErrorGroupsScreen(LiveScreen[GroupsPicture]):
         self.query_one(Banner).show_status(status)
         self.table.show_rows(picture.groups, now=picture.snapshot.at)
         dead = sum(group.count for group in picture.groups)
-        self.show_title(
-            Piece("Dead letter queue by error", "bold"),
-            Piece(f"   {counted(len(picture.groups), 'error')} · {counted(dead, 'job')}"),
+        self.query_one(".list-title", OneLine).show(
+            [
+                Piece("Dead letter queue by error", "bold"),
+                Piece(f"   {_counted(len(picture.groups), 'error')} · {_counted(dead, 'job')}"),
+            ]
         )
+
+    def tick(self, now: int) -> None:
+        self.table.tick(now)
+
+    def show_health(self, health: Health) -> None:
+        self.query_one(StoreHeader).show_health(health)
+        self.query_one(Banner).show_error(health.error)
 
     @on(ErrorTable.Opened)
     def _opened(self, event: ErrorTable.Opened) -> None:
