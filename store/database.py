@@ -404,8 +404,20 @@ def is_network(kind: str | None) -> bool:
 
 def check_integrity(path: Path) -> None:
     """Look at every page without changing one. Raises ``StoreUnusable`` when one is damaged."""
+    log = Path(f"{path}-wal")
+    if not log.exists():  # nobody has it open, so nothing needs to be left beside it
+        try:
+            _check_pages(path, "mode=ro&immutable=1")
+            return
+        except StoreUnusable:
+            if not log.exists():
+                raise  # otherwise somebody began to write meanwhile
+    _check_pages(path, "mode=ro")
+
+
+def _check_pages(path: Path, how: str) -> None:
     with translated(path):
-        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+        connection = sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True)
         try:
             first = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
         finally:

@@ -13,6 +13,7 @@ import pytest
 
 from store import JobState
 from tests.faults.outside import SABOTAGE, Program, kill
+from tests.faults.test_store_faults import zero_page_5
 from tests.workers.rig import Rig, gated, until
 
 RUNS = f"echo $$ > up; {gated()}"
@@ -121,6 +122,10 @@ def open_the_store(db: Path) -> Path:
     return db
 
 
+def open_the_store_to_others(db: Path) -> None:
+    db.chmod(0o644)
+
+
 @pytest.mark.parametrize("which", [open_a_file, open_a_folder, open_the_store])
 def test_files_open_to_others(tmp_path: Path, which: Callable[[Path], Path]) -> None:
     db = tmp_path / "queue.db"
@@ -133,9 +138,23 @@ def test_files_open_to_others(tmp_path: Path, which: Callable[[Path], Path]) -> 
 
     assert str(path) in detail
     assert "chmod" in advice
-    for made in (path, *tmp_path.glob("queue.db-*")):  # those take after the store
-        made.chmod(made.stat().st_mode & ~0o077)
+    path.chmod(path.stat().st_mode & ~0o077)
     assert problems(program) == {}
+
+
+@pytest.mark.parametrize("spoil", [zero_page_5, open_the_store_to_others])
+def test_nothing_is_left_beside_a_store_that_is_not_opened(
+    tmp_path: Path, spoil: Callable[[Path], None]
+) -> None:
+    db = tmp_path / "queue.db"
+    program = Program(str(db))
+    assert program.run("enqueue", "true").returncode == 0
+    spoil(db)
+    before = sorted(os.listdir(tmp_path))
+
+    assert problems(program)
+
+    assert sorted(os.listdir(tmp_path)) == before == ["queue.db", "queue.db.d"]
 
 
 def test_asking_changes_nothing(rig: Rig, program: Program) -> None:
