@@ -156,7 +156,7 @@ def _curves(
         y = up(10.0**power)
         yield f"<path d='M{left} {y:.1f}H{right}' stroke='{_GRID}'/>"
         yield _text(
-            left - 8, y + 4, f"{10.0**power:g} {unit}", anchor="end", size=11, colour=_FAINT
+            left - 8, y + 4, f"{10.0**power:,g} {unit}", anchor="end", size=11, colour=_FAINT
         )
     for at in places:
         label = f"{at:g}" if powers_of_two else _thousands(at)
@@ -198,7 +198,7 @@ def _text(
 
 
 def _number(value: float) -> str:
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+    return f"{value:,.0f}" if value >= 10 else f"{value:.2g}"
 
 
 def _thousands(at: float) -> str:
