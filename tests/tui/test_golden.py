@@ -128,9 +128,14 @@ def _difference(kept: str, shown: str) -> str:
     """Rows that differ as text; if none does, as they are drawn."""
     texts = [[_plain(row) for row in picture.splitlines()] for picture in (kept, shown)]
     if texts[0] == texts[1]:
-        texts = [kept.splitlines(), shown.splitlines()]
+        texts = [[_styled(row) for row in picture.splitlines()] for picture in (kept, shown)]
     return "\n".join(difflib.unified_diff(*texts, "kept", "shown", n=0, lineterm=""))
 
 
 def _plain(row: str) -> str:
     return unescape(re.sub(r"<[^>]*>", " ", row)).strip()
+
+
+def _styled(row: str) -> str:
+    row = re.sub(r'<path fill="(.*?)" d="M([\d.]+) .*?/>', r"(\1 from \2) ", row)
+    return re.sub(r'<tspan .*? fill="(.*?)"(.*?)>(.*?)</tspan>', r"\3[\1\2] ", row)
