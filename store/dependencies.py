@@ -65,8 +65,8 @@ def replace(connection: sqlite3.Connection, seq: int, needed: Sequence[str], *, 
     settle(connection, [seq], now=now)
 
 
-def settle(connection: sqlite3.Connection, seqs: Sequence[int], *, now: int) -> list[int]:
-    """Block, free or cancel waiting jobs by what they depend on; those that were cancelled."""
+def settle(connection: sqlite3.Connection, seqs: Sequence[int], *, now: int) -> None:
+    """Block, free or cancel waiting jobs by what they depend on."""
     wanted = json.dumps(seqs)
     connection.execute(_BLOCK, (wanted,))
     connection.execute(_FREE, (now, wanted))
@@ -79,7 +79,17 @@ def settle(connection: sqlite3.Connection, seqs: Sequence[int], *, now: int) -> 
             (wanted,),
         )
     ]
-    return _cancel_behind(connection, failed, now=now) if failed else []
+    if failed and (cancelled := _cancel_behind(connection, failed, now=now)):
+        connection.execute(_FREE_DEPENDENTS, (now, json.dumps(cancelled)))
+
+
+def resettle(connection: sqlite3.Connection, seqs: Sequence[int], *, now: int) -> None:
+    """These jobs have finished no more, or again: settle them, and what has yet to start."""
+    dependents = connection.execute(
+        "SELECT job FROM dependency WHERE needs IN (SELECT value FROM json_each(?))",
+        (json.dumps(seqs),),
+    )
+    settle(connection, [*seqs, *(job for (job,) in dependents)], now=now)
 
 
 def spread(

@@ -178,10 +178,10 @@ class Queue:
     def revert(self, before: Sequence[Job], after: Sequence[Job]) -> int:
         """Undo a retry, or the cancelling of a waiting job; how many could be.
 
-        The pairs are a job as it stood before and after. One that has moved on since stays as it
-        is.
+        The pairs are a job as it stood before and after. One that has moved on since, or whose
+        unique key is in use now, stays as it is.
         """
-        reverted = 0
+        reverted: list[int] = []
         with self._change() as connection:
             for old, new in zip(before, after, strict=True):
                 if old.number == new.number and old.state is not JobState.PROCESSING:
@@ -192,8 +192,9 @@ class Queue:
                             *(new.seq, new.state.value, new.updated_at, new.number),
                         ),
                     )
-                    reverted += cursor.rowcount
-        return reverted
+                    reverted += [new.seq] * cursor.rowcount
+            dependencies.resettle(connection, reverted, now=self.now())
+        return len(reverted)
 
     def edit(self, job_id: str, new: NewJob) -> Job:
         """Give a job that is not running the fields of ``new``; its id stays.
@@ -595,7 +596,7 @@ class Queue:
                 (now, wanted),
             )
             # Only now: what they need may be among them.
-            dependencies.settle(connection, chosen, now=now)
+            dependencies.resettle(connection, chosen, now=now)
         except sqlite3.IntegrityError as error:
             raise self._held_key(connection, chosen) or error from error
 
@@ -749,7 +750,7 @@ class _DryRun(Exception):
 
 
 _REVERT = """
-    UPDATE job SET state = ?, attempts = ?, run_at = ?, updated_at = ?, ready = 0
+    UPDATE OR IGNORE job SET state = ?, attempts = ?, run_at = ?, updated_at = ?, ready = 0
     WHERE seq = ? AND state = ? AND updated_at = ? AND number = ? AND lease IS NULL
 """
 _EDIT = """

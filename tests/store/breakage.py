@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, contextmanager
 from enum import StrEnum
 
 from store import StoreBusy, StoreUnusable
+from store.errors import Interrupted
 from store.queue import Queue
 
 from .conftest import FakeClock
@@ -48,7 +49,7 @@ class BreakableClock(FakeClock):
         return self.ms
 
 
-BROKEN = (StoreBusy, StoreUnusable, ClockUnreadable)
+BROKEN = (Interrupted, StoreBusy, StoreUnusable, ClockUnreadable)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from store import FINISHED, AttemptState, JobState, NewJob, Outcome
+from store import FINISHED, AttemptState, Job, JobState, NewJob, Outcome
 from store.overview import BUCKET_MS, MINUTES_KEPT
 
 BACKOFF_BASE = 2
@@ -251,9 +251,35 @@ class Model:
                 job.attempts, job.state = 0, JobState.PENDING
             job.ready = job.held_by is None
             job.run_at = job.updated_at = now
-        for job in jobs:
+        self._settle(jobs, now)
+
+    def revert(self, job: ModelJob, before: ModelJob, now: int) -> None:
+        """It is as it was before it was cancelled or retried."""
+        job.state, job.attempts, job.ready = before.state, before.attempts, False
+        job.run_at, job.updated_at = before.run_at, before.updated_at
+        self._settle([job], now)
+
+    def can_revert(self, job: ModelJob, seen: Job, wanted: JobState) -> bool:
+        """Whether it still is as it was ``seen``, and its key not another's meanwhile."""
+        as_seen = (job.state, job.updated_at, job.number) == (
+            seen.state,
+            seen.updated_at,
+            seen.number,
+        )
+        holder = self.holder_of_key(job.key)
+        return as_seen and not (holder and holder is not job and not wanted.finished)
+
+    def _settle(self, jobs: Sequence[ModelJob], now: int) -> None:
+        """They wait, or wait no more, for what they need; so do those who need them."""
+        changed = {job.seq for job in jobs}
+        for job in self.jobs.values():
+            if job.seq not in changed and not job.needs & changed:
+                continue
             if job.state is JobState.PENDING and self.unmet(job):
                 job.state, job.ready = JobState.BLOCKED, False
+            elif job.state is JobState.BLOCKED and not self.unmet(job):
+                job.state = JobState.PENDING
+                job.ready = job.run_at <= now and job.held_by is None
 
     def delete(self, jobs: Iterable[ModelJob]) -> None:
         for job in jobs:

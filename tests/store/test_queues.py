@@ -132,6 +132,19 @@ def test_a_cancel_goes_down_the_whole_chain(queue: Queue) -> None:
     assert queue.count(JobFilter(states=frozenset({JobState.CANCELLED}))) == 4
 
 
+def test_a_cancel_at_once_frees_who_runs_nevertheless(queue: Queue) -> None:
+    add(queue, "a")
+    queue.cancel(["a"])
+    cancelled, freed = OnDependencyFailure.CANCEL, OnDependencyFailure.RUN
+    queue.enqueue(
+        [
+            NewJob(command="x", id="b", depends_on=("a",), on_dependency_failure=cancelled),
+            NewJob(command="x", id="c", depends_on=("b",), on_dependency_failure=freed),
+        ]
+    )
+    assert [queue.job(name).state for name in "bc"] == [JobState.CANCELLED, JobState.PENDING]
+
+
 def test_counts_agree_after_dependencies_were_settled_at_once(queue: Queue) -> None:
     add(queue, "a")
     queue.finish(claim(queue), DONE)

@@ -33,6 +33,7 @@ from store import (
     AttemptState,
     IdInUse,
     InvalidInput,
+    Job,
     JobFilter,
     JobState,
     KeyInUse,
@@ -134,8 +135,16 @@ DRAFTS = st.lists(
     min_size=1,
     max_size=4,
 )
+
+
+def _outcome(
+    state: AttemptState, exit_code: int | None, error: str | None, tree_empty: bool
+) -> Outcome:
+    return Outcome(state, exit_code=exit_code, error=error, tree_empty=tree_empty)
+
+
 OUTCOMES = st.builds(
-    Outcome,
+    _outcome,  # of a named tuple itself Hypothesis makes up what it isn't told
     state=st.sampled_from(
         (
             *(AttemptState.COMPLETED, AttemptState.FAILED, AttemptState.FAILED),
@@ -206,6 +215,7 @@ class QueueMachine(RuleBasedStateMachine):
         self.dead_workers: list[str] = []
         self.unknown_workers: set[str] = set()
         self.breakage: tuple[Breakage, int] | None = None
+        self.last_asked: tuple[Job, Job, ModelJob] | None = None
         self.turn = 0
         self._open()
         self.workers = [self._new_worker() for _ in range(3)]
@@ -284,6 +294,33 @@ class QueueMachine(RuleBasedStateMachine):
         else:
             assert self._change(ask) == len(jobs)
             self._model_does(act, jobs)
+
+    @step(act=st.sampled_from(("cancel", "retry")), place=PLACE)
+    def ask_for_one(self, act: str, place: int) -> None:
+        """It may be undone later."""
+        ids = self.model.ids(ALLOWED[act] - {JobState.PROCESSING})
+        if not ids:
+            return
+        (job,) = self.model.named([ids[place % len(ids)]])
+        if act == "retry" and self.model.key_clash([job]):
+            return
+        before, model_before = self._store().job(job.id), replace(job)
+        (after,) = self._change(lambda queue: getattr(queue, act)([job.id]))
+        self._model_does(act, [job])
+        self.last_asked = before, after, model_before
+
+    @precondition(lambda self: self.last_asked)
+    @step()
+    def undo(self) -> None:
+        assert self.last_asked is not None
+        before, after, model_before = self.last_asked
+        job = self.model.jobs.get(after.seq)
+        fits = job is not None and self.model.can_revert(job, after, before.state)
+        assert self._change(lambda queue: queue.revert([before], [after])) == int(fits)
+        self.last_asked = None
+        if job is not None and fits:
+            self.model.revert(job, model_before, self.clock.ms)
+            self.tally["reverted"] += 1
 
     @step(
         states=STATES,
@@ -695,8 +732,9 @@ def test_the_store_is_what_the_model_says_whatever_happens() -> None:
     tally = QueueMachine.tally
     print(dict(tally))
     assert tally["claimed"] >= EXAMPLES * 5
-    assert tally["undone"] >= EXAMPLES / 2
-    assert tally["lease lost"] >= EXAMPLES / 2
+    assert tally["undone"] >= EXAMPLES / 3
+    assert tally["reverted"] >= EXAMPLES / 10
+    assert tally["lease lost"] >= EXAMPLES / 4
     assert tally["recovered"] >= EXAMPLES / 4
     if SCALE >= 1:
         assert all(tally[breakage.value] for breakage in Breakage)

@@ -456,6 +456,35 @@ def test_a_retry_can_be_undone_until_the_job_has_run(queue: Queue) -> None:
     assert queue.job("a").state is JobState.PROCESSING
 
 
+def test_what_is_brought_back_waits_for_what_it_needs_now(queue: Queue) -> None:
+    add(queue, "a")
+    add(queue, "b", depends_on=("a",))
+    blocked = [queue.job("b")]
+    cancelled = queue.cancel(["b"])
+    run(queue, DONE)
+    assert queue.revert(blocked, cancelled) == 1
+    assert queue.job("b").state is JobState.PENDING
+
+
+def test_an_undone_retry_frees_what_it_had_blocked(queue: Queue) -> None:
+    add(queue, "a")
+    add(queue, "b", depends_on=("a",))
+    run(queue, DONE)
+    done = [queue.job("a")]
+    retried = queue.retry(["a"])
+    assert queue.revert(done, retried) == 1
+    assert claim(queue).job_id == "b"
+
+
+def test_a_job_whose_key_was_taken_meanwhile_is_not_brought_back(queue: Queue) -> None:
+    add(queue, "a", unique_key="k")
+    before = [queue.job("a")]
+    after = queue.cancel(["a"])
+    add(queue, "b", unique_key="k")
+    assert queue.revert(before, after) == 0
+    assert queue.job("a").state is JobState.CANCELLED
+
+
 # Dependencies ------------------------------------------------------------------------------------
 
 
@@ -492,6 +521,17 @@ def test_a_retried_job_is_blocked_again_if_what_it_needs_is_not_done(queue: Queu
     add(queue, "b", depends_on=("a",))
     queue.cancel(["b"])
     assert queue.retry(["b"])[0].state is JobState.BLOCKED
+
+
+def test_a_retried_job_blocks_what_has_yet_to_start(queue: Queue) -> None:
+    add(queue, "a")
+    add(queue, "b", depends_on=("a",))
+    run(queue, DONE)
+    assert queue.job("b").state is JobState.PENDING
+    queue.retry(["a"])
+    assert queue.job("b").state is JobState.BLOCKED
+    run(queue, DONE)
+    assert claim(queue).job_id == "b"
 
 
 def test_jobs_retried_together_still_wait_for_each_other(queue: Queue) -> None:
