@@ -130,7 +130,7 @@ class Registry:
 
         ``stop`` is ``"drain"`` or ``"now"``. Raises ``QueueError`` when no supervisor is up.
         """
-        supervisor = self._supervisor(pool)
+        supervisor = self.supervisor(pool)
         with self._database.write() as connection:
             connection.execute(
                 "UPDATE worker SET count = coalesce(?, count), paused = coalesce(?, paused),"
@@ -138,7 +138,18 @@ class Registry:
                 (count, paused, stop, worker_seq(supervisor.id)),
             )
         doorbell.ring(self._database.bells)
-        return self._supervisor(pool)
+        return self.supervisor(pool)
+
+    def supervisor(self, pool: str) -> Worker:
+        """The pool's supervisor. Raises ``QueueError`` when none is up."""
+        with self._database.read() as connection:
+            workers = overview.workers(connection, self._clock())
+        for worker in workers:
+            if worker.kind is WorkerKind.SUPERVISOR and worker.pool == pool:
+                return worker
+        raise QueueError(
+            f"no supervisor runs pool {pool}; start one with: queuectl-tui worker start"
+        )
 
     def orders(self, supervisor: str) -> Orders:
         """What a supervisor has been asked to do."""
@@ -178,16 +189,6 @@ class Registry:
                 ],
             )
             return orphans
-
-    def _supervisor(self, pool: str) -> Worker:
-        with self._database.read() as connection:
-            workers = overview.workers(connection, self._clock())
-        for worker in workers:
-            if worker.kind is WorkerKind.SUPERVISOR and worker.pool == pool:
-                return worker
-        raise QueueError(
-            f"no supervisor runs pool {pool}; start one with: queuectl-tui worker start"
-        )
 
 
 _ORPHANED = """

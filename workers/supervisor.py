@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from store import Orders, ProcessIdentity, QueueError, Worker, WorkerKind
+from store import Orders, ProcessIdentity, QueueError, WorkerKind
 from store.queue import Queue
 from workers import journal, processes
 from workers.adopted import Adopted, Ended, Reaped
@@ -480,23 +480,15 @@ def _lock_pool(queue: Queue, pool: str) -> int:
 
 
 def _already(queue: Queue, pool: str) -> str:
-    running = next(
-        (
-            worker
-            for worker in queue.workers()
-            if worker.kind is WorkerKind.SUPERVISOR and worker.pool == pool
-        ),
-        None,
-    )
-    who = "a supervisor" if running is None else _name(running)
+    try:
+        running = queue.registry.supervisor(pool)
+        who = f"supervisor {running.id} (pid {running.pid})"
+    except QueueError:
+        who = "a supervisor"
     return (
         f"pool {pool} is served by {who} already; change its size with: queuectl-tui worker scale"
         " N, or start another pool with --pool NAME"
     )
-
-
-def _name(supervisor: Worker) -> str:
-    return f"supervisor {supervisor.id} (pid {supervisor.pid})"
 
 
 def _how(status: int) -> str:
