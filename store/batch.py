@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from random import Random
+from types import MappingProxyType
 from typing import IO, Any
 
 from store import dependencies
@@ -20,8 +21,8 @@ Row = tuple[Any, ...]
 
 _CHUNK = 5_000
 _COLUMNS = (
-    "id, unique_key, queue, priority, run_at, max_retries, timeout, stop_grace, backoff_base,"
-    " command, argv, cwd, env, environment, label, on_dependency_failure, schedule, tick,"
+    "id, environment, unique_key, queue, priority, run_at, max_retries, timeout, stop_grace,"
+    " backoff_base, command, argv, cwd, env, label, on_dependency_failure, schedule, tick,"
     " created_at, updated_at, state, ready"
 )
 _INSERT = f"INSERT INTO job ({_COLUMNS}) VALUES ({', '.join('?' * 22)})"
@@ -50,7 +51,6 @@ class Batch:
         *,
         now: int,
         cwd: Callable[[], str],
-        environment: int | None,
         settings: Mapping[str, Value],
         schedule: str | None = None,
         tick: int | None = None,
@@ -69,6 +69,7 @@ class Batch:
             self._add(
                 (
                     job.id,
+                    None,  # the environment, settled with the id
                     job.unique_key,
                     job.queue,
                     job.priority,
@@ -81,7 +82,6 @@ class Batch:
                     None if job.argv is None else json.dumps(job.argv, ensure_ascii=False),
                     job.cwd or cwd(),
                     json.dumps(dict(job.env), ensure_ascii=False) if job.env else None,
-                    environment,
                     job.label,
                     job.on_dependency_failure.value,
                     schedule,
@@ -99,11 +99,14 @@ class Batch:
         *,
         now: int,
         random: Random,
+        environment: int | None,
         skip_existing: bool = False,
+        places: Mapping[int, str] = MappingProxyType({}),
     ) -> list[str]:
         """Store it inside the caller's transaction; the ids, in order.
 
-        ``skip_existing`` leaves out jobs whose id or unique key is in use. Raises ``IdInUse``,
+        ``skip_existing`` leaves out jobs whose id or unique key is in use. ``places`` name, by a
+        job's place in the batch, where what it depends on was written. Raises ``IdInUse``,
         ``KeyInUse``, ``InvalidInput``.
         """
         connection.executemany(
@@ -114,13 +117,15 @@ class Batch:
         ids: list[str] = []
         insert = f"{_INSERT} ON CONFLICT DO NOTHING" if skip_existing else _INSERT
         try:
-            connection.executemany(insert, self._with_ids(connection, now, random, ids))
+            connection.executemany(
+                insert, self._with_ids(connection, now, random, environment, ids)
+            )
         except sqlite3.IntegrityError as error:
             connection.execute("ROLLBACK")
             raise self._conflict(connection, str(error)) or error from error
         stored = dict(connection.execute(_STORED, (first_seq,))) if skip_existing else None
         self._count(connection, first_seq, recount=skip_existing)
-        self._connect(connection, first_seq, ids, stored, now=now)
+        self._connect(connection, first_seq, ids, stored, places, now=now)
         return ids if stored is None else [*filter(stored.__contains__, dict.fromkeys(ids))]
 
     def _queues(self) -> set[tuple[str]]:
@@ -159,17 +164,21 @@ class Batch:
         yield from self._chunk
 
     def _with_ids(
-        self, connection: sqlite3.Connection, now: int, random: Random, ids: list[str]
+        self,
+        connection: sqlite3.Connection,
+        now: int,
+        random: Random,
+        environment: int | None,
+        ids: list[str],
     ) -> Iterator[Row]:
         number = self._free_number(connection, now, random)
         for row in self._rows():
-            if row[0] is None:
-                ids.append(encode(number))
+            job_id = row[0]
+            if job_id is None:
+                job_id = encode(number)
                 number += 1
-                yield (ids[-1], *row[1:])
-            else:
-                ids.append(row[0])
-                yield row
+            ids.append(job_id)
+            yield (job_id, environment, *row[2:])
 
     def _free_number(self, connection: sqlite3.Connection, now: int, random: Random) -> int:
         """The start of a run of ids none of which is in use; the caller holds the write lock."""
@@ -189,6 +198,7 @@ class Batch:
         first_seq: int,
         ids: list[str],
         stored: Mapping[str, int] | None,
+        places: Mapping[int, str],
         *,
         now: int,
     ) -> None:
@@ -197,7 +207,7 @@ class Batch:
         for index, needed in self._dependencies:
             seq = first_seq + index if stored is None else stored.get(ids[index])
             if seq is not None and seq not in dependent:
-                field = f"jobs[{index}].depends_on"
+                field = places.get(index, f"jobs[{index}].depends_on")
                 dependencies.require(connection, seq, needed, field=field)
                 dependent[seq] = None
         if dependent:
@@ -211,7 +221,7 @@ class Batch:
         by_key = "unique_key" in message
         seen: dict[str, str | None] = {}
         for index, row in enumerate(self._rows()):
-            value = row[1] if by_key else row[0]
+            value = row[2] if by_key else row[0]
             if value is None:
                 continue
             if value in seen and not by_key:

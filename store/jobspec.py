@@ -42,7 +42,8 @@ class Reading(TypedDict, total=False):
 
     ``overrides`` are fields that replace those of every object. Objects whose ``state`` is
     completed or cancelled are left out, and counted by state in ``skipped``, unless
-    ``all_states``.
+    ``all_states``. ``places`` is told, by the number of a job that is yielded, from 0, where its
+    ``depends_on`` stands.
     """
 
     now: Required[int]
@@ -50,6 +51,7 @@ class Reading(TypedDict, total=False):
     all_states: bool
     overrides: Mapping[str, object] | None
     skipped: Counter[str]
+    places: dict[int, str]
 
 
 def read_jobs(stream: BinaryIO, **how: Unpack[Reading]) -> Iterator[NewJob]:
@@ -61,7 +63,9 @@ def read_jobs(stream: BinaryIO, **how: Unpack[Reading]) -> Iterator[NewJob]:
     overrides = how.get("overrides")
     left_out = () if how.get("all_states") else ("completed", "cancelled")
     batch = _Batch(left_out, how.get("skipped", Counter()))
+    places = how.get("places", {})
     held: list[NewJob] | None = None
+    yielded = 0
     for place, number, suspect, value in read_values(stream):
         try:
             if suspect:
@@ -73,10 +77,13 @@ def read_jobs(stream: BinaryIO, **how: Unpack[Reading]) -> Iterator[NewJob]:
                 batch.admit(job.id, job.depends_on, place, number)
         except FieldError as error:
             raise InvalidInput(f"{place(number, error.field)}: {error.problem}") from None
-        if held is None and job.depends_on and _was_printed(value):
-            held = []  # what it waits for may be listed, completed, further down
+        if job.depends_on:
+            places[yielded + len(held or ())] = place(number, "depends_on")
+            if held is None and _was_printed(value):
+                held = []  # what it waits for may be listed, completed, further down
         if held is None:
             yield job
+            yielded += 1
         else:
             held.append(job)
     batch.refuse_cycles()

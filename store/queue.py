@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from functools import cached_property, partial
 from pathlib import Path
 from random import Random
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from store import dependencies, doorbell, overview
@@ -120,12 +121,14 @@ class Queue:
         dry_run: bool = False,
         skip_existing: bool = False,
     ) -> list[str]:
+        places: Mapping[int, str] = MappingProxyType({}),
         """Store a batch, all or nothing; the ids in order. On disk when this returns.
 
         ``captured_env`` is what the jobs take along from where they were enqueued. ``dry_run``
         checks everything and stores nothing. ``skip_existing`` leaves out jobs whose id or unique
-        key is in use, instead of refusing the batch. Raises ``IdInUse``, ``KeyInUse``,
-        ``InvalidInput``.
+        key is in use, instead of refusing the batch. ``places`` name, by a job's place in the
+        batch, where what it depends on was written, for an error about that. Raises ``IdInUse``,
+        ``KeyInUse``, ``InvalidInput``.
         """
         batch = Batch(self._database.folder)
         try:
@@ -134,14 +137,18 @@ class Queue:
                 jobs,
                 now=now,
                 cwd=os.getcwd,
-                environment=None if dry_run else self._environment_id(captured_env or {}),
                 settings=self.settings.values(),
             )
             if not len(batch):
                 raise InvalidInput("the batch is empty: there is no job in it")
             with suppress(_DryRun), self._change() as connection:
                 ids = batch.insert(
-                    connection, now=now, random=self._random, skip_existing=skip_existing
+                    connection,
+                    now=now,
+                    random=self._random,
+                    environment=_environment(connection, captured_env or {}),
+                    skip_existing=skip_existing,
+                    places=places,
                 )
                 if dry_run:
                     raise _DryRun
@@ -550,23 +557,8 @@ class Queue:
             self.ring()
 
     def _environment_id(self, captured: Mapping[str, str]) -> int | None:
-        """The row that holds this environment; thousands of jobs share one."""
-        if not captured:
-            return None
-        data = json.dumps(dict(sorted(captured.items())), ensure_ascii=False)
-        from hashlib import sha256
-
-        digest = sha256(data.encode()).hexdigest()
-        known = "SELECT id FROM environment WHERE digest = ?"
-        row = self._database.connection().execute(known, (digest,)).fetchone()
-        if row is None:
-            with self._change(ring=False) as connection:
-                connection.execute(
-                    "INSERT INTO environment (digest, data) VALUES (?, ?) ON CONFLICT DO NOTHING",
-                    (digest, data),
-                )
-                row = connection.execute(known, (digest,)).fetchone()
-        return int(row[0])
+        with self._change(ring=False) as connection:
+            return _environment(connection, captured)
 
     def _cancel(self, connection: sqlite3.Connection, chosen: Sequence[int]) -> None:
         self._require(connection, chosen, _UNFINISHED, "cancelled")
@@ -754,6 +746,24 @@ _REVERT = """
     WHERE seq = ? AND state = ? AND updated_at = ? AND number = ? AND lease IS NULL
 """
 _EDIT = """
+def _environment(connection: sqlite3.Connection, captured: Mapping[str, str]) -> int | None:
+    """The row that holds this environment; thousands of jobs share one."""
+    if not captured:
+        return None
+    from hashlib import sha256
+
+    data = json.dumps(dict(sorted(captured.items())), ensure_ascii=False)
+    digest = sha256(data.encode()).hexdigest()
+    known = connection.execute("SELECT id FROM environment WHERE digest = ?", (digest,)).fetchone()
+    return int(
+        known[0]
+        if known
+        else connection.execute(
+            "INSERT INTO environment (digest, data) VALUES (?, ?) RETURNING id", (digest, data)
+        ).fetchone()[0]
+    )
+
+
     UPDATE job SET command = ?, argv = ?, queue = ?, priority = ?, run_at = coalesce(?, run_at),
         max_retries = ?, timeout = ?, stop_grace = ?, backoff_base = ?, cwd = coalesce(?, cwd),
         env = ?, label = ?, unique_key = ?,

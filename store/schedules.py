@@ -205,8 +205,14 @@ class Schedules:
         for tick in self._due_ticks(one, now):
             job = self._job_of_tick(connection, one)
             if job is not None:
-                batch = self._batch(job, one.name, tick, environment, now=now)
-                made += batch.insert(connection, now=now, random=self._random, skip_existing=True)
+                batch = self._batch(job, one.name, tick, now=now)
+                made += batch.insert(
+                    connection,
+                    now=now,
+                    random=self._random,
+                    environment=environment,
+                    skip_existing=True,
+                )
         connection.execute(
             "UPDATE schedule SET next_at = ? WHERE name = ?", (self._next(one, now), one.name)
         )
@@ -237,15 +243,12 @@ class Schedules:
             depends_on=unfinished, on_dependency_failure=OnDependencyFailure.RUN
         )
 
-    def _batch(
-        self, job: NewJob, name: str, tick: int, environment: int | None, *, now: int
-    ) -> Batch:
+    def _batch(self, job: NewJob, name: str, tick: int, *, now: int) -> Batch:
         batch = Batch(self._database.folder)
         batch.fill(
             [job],
             now=now,
             cwd=os.getcwd,
-            environment=environment,
             settings=self._settings.values(),
             schedule=name,
             tick=tick,

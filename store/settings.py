@@ -8,7 +8,7 @@ import shlex
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from store.database import Database
 from store.errors import InvalidInput
@@ -19,8 +19,7 @@ from store.timespec import parse_duration
 Value = int | float | str
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
+class Setting(NamedTuple):
     """One setting. ``parse`` turns its text into its value or raises ``InvalidInput``."""
 
     name: str

@@ -45,6 +45,7 @@ class _Told:
         self.jobs = 0
         self.queues: set[str] = set()
         self.ended_elsewhere: Counter[str] = Counter()
+        self.places: dict[int, str] = {}
 
 
 @click.command("enqueue", cls=VectorCommand)
@@ -127,10 +128,10 @@ def command(
             now=now,
             cwd=here,
             all_states=all_states,
-            skipped=told.ended_elsewhere,
+            told=told,
         )
     captured = {} if dry_run else taken_along(queue, env, clean=clean_env)
-    ids = _enqueue(queue, _noted(jobs, told), captured, dry_run=dry_run, skip=skip)
+    ids = _enqueue(queue, jobs, told, captured, dry_run=dry_run, skip=skip)
     _narrate(queue, ids, told, dry_run=dry_run)
     _print(queue, ids, as_json=as_json, show_env=show_env, dry_run=dry_run)
     if not follow:
@@ -198,12 +199,24 @@ def _of_document(
     now: int,
     cwd: str,
     all_states: bool,
-    skipped: Counter[str],
+    told: _Told,
 ) -> Iterator[NewJob]:
+    source = "" if inline not in (None, _STDIN) else f"{_shown_name(name)}: "
     with _opened(name, inline) as stream:
-        yield from read_jobs(
-            stream, now=now, cwd=cwd, all_states=all_states, overrides=overrides, skipped=skipped
+        places: dict[int, str] = {}
+        jobs = read_jobs(
+            stream,
+            now=now,
+            cwd=cwd,
+            all_states=all_states,
+            overrides=overrides,
+            skipped=told.ended_elsewhere,
+            places=places,
         )
+        for at, job in enumerate(jobs):
+            if at in places:
+                told.places[at] = f"{source}{places.pop(at)}"
+            yield job
 
 
 @contextmanager
@@ -219,9 +232,13 @@ def _opened(name: str, inline: str | None = None) -> Iterator[BinaryIO]:
             with open(name, "rb") as stream:
                 yield stream
     except InvalidInput as error:
-        raise InvalidInput(f"{'stdin' if name == _STDIN else name}: {error}") from None
+        raise InvalidInput(f"{_shown_name(name)}: {error}") from None
     except OSError as error:
         raise InvalidInput(f"{name}: {error.strerror or error}") from None
+
+
+def _shown_name(name: str) -> str:
+    return "stdin" if name == _STDIN else name
 
 
 def _noted(jobs: Iterable[NewJob], told: _Told) -> Iterator[NewJob]:
@@ -233,17 +250,23 @@ def _noted(jobs: Iterable[NewJob], told: _Told) -> Iterator[NewJob]:
 
 def _enqueue(
     queue: Queue,
-    jobs: Iterator[NewJob],
+    jobs: Iterable[NewJob],
+    told: _Told,
     captured: Mapping[str, str],
     *,
     dry_run: bool,
     skip: bool,
 ) -> list[str]:
-    first = next(jobs, None)
+    noted = _noted(jobs, told)
+    first = next(noted, None)
     if first is None:  # all were left out
         return []
     return queue.enqueue(
-        chain([first], jobs), captured_env=captured, dry_run=dry_run, skip_existing=skip
+        chain([first], noted),
+        captured_env=captured,
+        dry_run=dry_run,
+        skip_existing=skip,
+        places=told.places,
     )
 
 

@@ -180,6 +180,18 @@ def test_the_environment_is_taken_along(
     assert "SECRET" not in seen
 
 
+def test_a_refused_batch_leaves_no_environment_behind(
+    cli: Cli, queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MINE", "m")
+
+    assert cli("enqueue", "--env", "MINE", '[{"command": "x"}, {"command": ""}]').exit_code == 2
+    assert cli("enqueue", "--env", "MINE", '{"command": "x", "depends_on": ["no"]}').exit_code == 2
+
+    count = queue._database.connection().execute("SELECT count(*) FROM environment").fetchone()
+    assert count == (0,)
+
+
 def test_a_clean_environment(ok: Ok, queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MINE", "m")
 

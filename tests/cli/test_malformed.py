@@ -57,3 +57,16 @@ def test_what_only_the_store_can_know(cli: Cli, queue: Queue) -> None:
     assert result.exit_code == 2
     assert result.stderr.startswith("Error: jobs[1].depends_on[0]: ")
     assert queue.count() == 0
+
+
+def test_an_unknown_dependency_is_found_by_its_line(cli: Cli, tmp_path: Path) -> None:
+    path = tmp_path / "jobs.jsonl"
+    path.write_text(
+        '{"command": "x", "state": "completed"}\n\n{"command": "y", "id": "y"}\n'
+        '{"command": "z", "depends_on": ["y", "nowhere"]}\n'
+    )
+
+    result = cli("enqueue", "--file", str(path))
+
+    assert result.exit_code == 2
+    assert result.stderr.startswith(f"Error: {path}: line 4: depends_on[1]: no job 'nowhere'")
