@@ -63,11 +63,11 @@ def _finish(queue: Queue, leases: list[Lease | None]) -> float:
 
 
 def _enqueued(size: int) -> float:
-    """Seconds for JSON Lines that are read, validated, and committed in one batch."""
+    """Seconds a job, for JSON Lines that are read, validated, and committed in one batch."""
     lines = io.BytesIO(b'{"command":"true"}\n' * size)
     with store() as queue:
         jobs = read_jobs(lines, now=queue.now(), cwd="/")
-        return seconds(lambda: queue.enqueue(jobs))
+        return seconds(lambda: queue.enqueue(jobs)) / size
 
 
 def _screen(queue: Queue, *, part: float = 0.0, wanted: JobFilter = _ALL) -> Callable[[], object]:
@@ -79,7 +79,7 @@ def _screen(queue: Queue, *, part: float = 0.0, wanted: JobFilter = _ALL) -> Cal
     (followed,) = queue.jobs(wanted, from_the_end, limit=1, offset=skipped)
     top = max(0, min(row, total - _ROWS_ON_SCREEN))
     view = Viewport(top=top, height=_ROWS_ON_SCREEN, cursor=row)
-    request = ListRequest(wanted, _NEWEST_FIRST, view, followed.id, total=total)
+    request = ListRequest(wanted, _NEWEST_FIRST, view, followed.id)
     return lambda: read_list(queue, request)
 
 
