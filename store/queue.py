@@ -49,6 +49,7 @@ from store.settings import Settings
 
 if TYPE_CHECKING:
     from store import listing, reads
+    from store.chains import Chain
     from store.retention import Retention
     from store.schedules import Schedules
 else:
@@ -120,8 +121,8 @@ class Queue:
         captured_env: Mapping[str, str] | None = None,
         dry_run: bool = False,
         skip_existing: bool = False,
-    ) -> list[str]:
         places: Mapping[int, str] = MappingProxyType({}),
+    ) -> list[str]:
         """Store a batch, all or nothing; the ids in order. On disk when this returns.
 
         ``captured_env`` is what the jobs take along from where they were enqueued. ``dry_run``
@@ -307,6 +308,14 @@ class Queue:
         with self._database.read() as connection:
             (seq,) = overview.seqs(connection, [job_id])
             return reads.history(self._database.query, seq)
+
+    def chain(self, job_id: str) -> Chain:
+        """The jobs that it waits for, and those that wait for it. Raises ``NoSuchJob``."""
+        from store.chains import read_chain
+
+        with self._database.read() as connection:
+            (seq,) = overview.seqs(connection, [job_id])
+            return read_chain(connection, self._database.query, seq)
 
     def output(self, job_id: str, number: int | None, stream: Stream) -> OutputView:
         """What an attempt printed (``None``: the last). Raises ``NoSuchJob``, ``QueueError``."""
@@ -737,15 +746,6 @@ class Queue:
             path.unlink(missing_ok=True)
 
 
-class _DryRun(Exception):
-    """Everything was in order; undo it."""
-
-
-_REVERT = """
-    UPDATE OR IGNORE job SET state = ?, attempts = ?, run_at = ?, updated_at = ?, ready = 0
-    WHERE seq = ? AND state = ? AND updated_at = ? AND number = ? AND lease IS NULL
-"""
-_EDIT = """
 def _environment(connection: sqlite3.Connection, captured: Mapping[str, str]) -> int | None:
     """The row that holds this environment; thousands of jobs share one."""
     if not captured:
@@ -764,6 +764,15 @@ def _environment(connection: sqlite3.Connection, captured: Mapping[str, str]) ->
     )
 
 
+class _DryRun(Exception):
+    """Everything was in order; undo it."""
+
+
+_REVERT = """
+    UPDATE OR IGNORE job SET state = ?, attempts = ?, run_at = ?, updated_at = ?, ready = 0
+    WHERE seq = ? AND state = ? AND updated_at = ? AND number = ? AND lease IS NULL
+"""
+_EDIT = """
     UPDATE job SET command = ?, argv = ?, queue = ?, priority = ?, run_at = coalesce(?, run_at),
         max_retries = ?, timeout = ?, stop_grace = ?, backoff_base = ?, cwd = coalesce(?, cwd),
         env = ?, label = ?, unique_key = ?,

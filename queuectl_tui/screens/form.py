@@ -27,6 +27,7 @@ class Form(ModalScreen[Result | None]):
     """Dismissed with what ``submit`` returns, or None."""
 
     AUTO_FOCUS = "Input"
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (24, "-tall")]  # noqa: RUF012 - as Textual has it
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "leave", "leave", id="form.leave", tooltip="Leave, nothing is done"),
         Binding("ctrl+s", "submit", "submit", id="form.submit", tooltip="Submit", priority=True),

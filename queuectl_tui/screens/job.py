@@ -1,4 +1,4 @@
-"""One job: its output as it comes, its attempts, and every field of it."""
+"""One job: its output as it comes, its attempts, every field of it, and its chain."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from textual.widget import Widget
 from textual.widgets import ContentSwitcher
 
 from queuectl_tui.saved_output import MOST_COPIED, copied_output
+from queuectl_tui.screens.copy_text import Copyable, CopyText, copyables
+from queuectl_tui.screens.edit_job import edit
 from queuectl_tui.screens.job_actions import JobActions
 from queuectl_tui.screens.job_picture import JobPicture, LogChoice, nothing_written, read_job
 from queuectl_tui.screens.live import LiveScreen
@@ -25,12 +27,15 @@ from queuectl_tui.text import size
 from queuectl_tui.widgets.attempt_detail import AttemptDetail
 from queuectl_tui.widgets.attempt_table import AttemptTable
 from queuectl_tui.widgets.banner import Banner
+from queuectl_tui.widgets.chain_table import ChainTable, chain_rows
 from queuectl_tui.widgets.job_fields import JobFields
 from queuectl_tui.widgets.job_title import JobTitle
 from queuectl_tui.widgets.key_hints import KeyHints
 from queuectl_tui.widgets.log_pane import Chore, LogPane
 from queuectl_tui.widgets.log_view import LogView
+from queuectl_tui.widgets.one_line import OneLine, Piece
 from queuectl_tui.widgets.output_lines import LogPage
+from queuectl_tui.widgets.row_table import RowTable
 from queuectl_tui.widgets.store_header import Health
 from store import JobState, QueueError, Stream
 
@@ -39,7 +44,7 @@ if TYPE_CHECKING:
 
 _LIVE_INTERVAL = 0.2
 _SLICE = 0.02
-_TABS = ("output", "attempts", "info")
+_TABS = ("output", "attempts", "info", "chain")
 
 
 class JobScreen(LiveScreen[JobPicture]):
@@ -50,6 +55,8 @@ class JobScreen(LiveScreen[JobPicture]):
         Binding("1,o", "tab('output')", "output", id="job.output", tooltip="What it wrote"),
         Binding("2", "tab('attempts')", "attempts", id="job.attempts", tooltip="Every run of it"),
         Binding("3,i", "tab('info')", "info", id="job.info", tooltip="Every field of it"),
+        Binding("4,d", "tab('chain')", "chain", id="job.chain",
+                tooltip="What it waits for, and what waits for it"),
         Binding("t", "other_stream", "stream", id="job.stream",
                 tooltip="The other stream, or both"),
         Binding(
@@ -62,15 +69,21 @@ class JobScreen(LiveScreen[JobPicture]):
         ),
         Binding("r", "retry", "retry", id="job.retry", tooltip="Run it again"),
         Binding("x", "cancel", "cancel", id="job.cancel", tooltip="Cancel it"),
+        Binding("e", "edit", "edit", id="job.edit", tooltip="Edit it, unless it is running"),
+        Binding("X", "delete", "delete", id="job.delete", tooltip="Delete it, once finished"),
+        Binding("b", "watch", "watch", id="job.watch",
+                tooltip="Watch: tell when it ends (bell, notification: see notify)"),
         Binding("y", "copy_id", "copy id", id="job.copy_id", tooltip="Copy its id"),
         Binding("Y", "copy_command", "copy command", id="job.copy_command",
                 tooltip="Copy its command"),
+        Binding("c", "copy", "copy …", id="job.copy",
+                tooltip="Copy, show or save: id, command, error, all fields"),
     ]  # fmt: skip
 
     HINTS = (
         "job.back", "log.bottom", "log.search", "log.search_clear", "log.next", "table.open",
-        "job.stream", "log.wrap", "job.retry", "job.cancel", "app.help", "log.save", "log.copy",
-        "job.older", "job.newer", "job.copy_id",
+        "job.stream", "log.wrap", "job.retry", "job.cancel", "app.help", "job.edit", "job.chain",
+        "log.save", "job.copy", "job.older", "job.newer", "job.watch", "job.copy_id",
     )  # fmt: skip
 
     def __init__(self, session: Session, job_id: str) -> None:
@@ -92,9 +105,17 @@ class JobScreen(LiveScreen[JobPicture]):
                 yield AttemptDetail()
             with VerticalScroll(id="info"):
                 yield JobFields()
+            with Vertical(id="chain"):
+                yield OneLine(classes="list-title")
+                yield ChainTable()
         yield KeyHints(self.HINTS)
 
     def on_mount(self) -> None:
+        self.query_one(ChainTable).set_empty(
+            "It waits for no job, and no job waits for it.",
+            "",
+            "e and the field After make it wait; so does enqueue --after ID",
+        )
         self._show_streams((Stream.STDOUT,))
 
     async def _advance(self, chore: Chore) -> bool:
@@ -135,7 +156,7 @@ class JobScreen(LiveScreen[JobPicture]):
         self._picture = picture
         if self._choice.number not in (None, picture.number):
             self._choice = LogChoice()
-        self.query_one(JobTitle).show_job(picture.job, picture.at, self._tab)
+        self._show_title(picture.at)
         self._show_streams(picture.streams)
         for stream in picture.streams:
             page = picture.pages.get(stream, LogPage())
@@ -145,6 +166,26 @@ class JobScreen(LiveScreen[JobPicture]):
         self.query_one(AttemptTable).show_rows(picture.attempts, now=picture.at)
         self._show_attempt()
         self.query_one(JobFields).show_job(picture.job, picture.dependencies, picture.at)
+        self._show_chain(picture)
+
+    def _show_title(self, now: int) -> None:
+        if self._picture is not None:
+            watched = self.job_id in self.session.watched
+            self.query_one(JobTitle).show_job(self._picture.job, now, self._tab, watched=watched)
+
+    def _show_chain(self, picture: JobPicture) -> None:
+        table, chain = self.query_one(ChainTable), picture.chain
+        first = not table.total
+        rows = chain_rows(chain, self.job_id)
+        table.show_rows(rows, now=picture.at, followed=table.cursor_key)
+        if first:
+            table.move_to(next((at for at, row in enumerate(rows) if not row.depth), 0))
+        above = sum(row.depth < 0 and not row.again for row in rows)
+        below = sum(row.depth > 0 and not row.again for row in rows)
+        nearest = "" if chain.complete else "   only the nearest are shown"
+        self.query_one("#chain .list-title", OneLine).show(
+            [Piece(f"{above} before it · {below} after it"), Piece(nearest, "$warning")]
+        )
 
     def _show_streams(self, streams: Sequence[Stream]) -> None:
         """Shows these, and keeps the focus on one of them."""
@@ -154,9 +195,9 @@ class JobScreen(LiveScreen[JobPicture]):
             self.current_pane.view.focus()
 
     def tick(self, now: int) -> None:
-        if self._picture is not None:
-            self.query_one(JobTitle).show_job(self._picture.job, now, self._tab)
+        self._show_title(now)
         self.query_one(AttemptTable).tick(now)
+        self.query_one(ChainTable).tick(now)
 
     def show_health(self, health: Health) -> None:
         self.query_one(JobTitle).show_health(health)
@@ -175,16 +216,14 @@ class JobScreen(LiveScreen[JobPicture]):
     def action_tab(self, name: str) -> None:
         self.query_one("#job-tabs", ContentSwitcher).current = name
         self._reading_place(name).focus()
-        if self._picture is not None:
-            self.query_one(JobTitle).show_job(
-                self._picture.job, self.session.queue.now(), self._tab
-            )
+        self._show_title(self.session.queue.now())
 
     def _reading_place(self, tab: str) -> Widget:
         """What takes the keys in a tab."""
         if tab == "output":
             return self.current_pane.view
-        return self.query_one(AttemptTable if tab == "attempts" else "#info")
+        tables: dict[str, type[Widget]] = {"attempts": AttemptTable, "chain": ChainTable}
+        return self.query_one(tables[tab]) if tab in tables else self.query_one("#info")
 
     def action_back(self) -> None:
         if self._tab == "output" and self.current_pane.searching:
@@ -206,7 +245,7 @@ class JobScreen(LiveScreen[JobPicture]):
         if 0 <= at < len(numbers):
             self._choose(LogChoice(numbers[at]))
 
-    @on(AttemptTable.CursorMoved)
+    @on(RowTable.CursorMoved, "AttemptTable")
     def _attempt_chosen(self) -> None:
         self._show_attempt()
 
@@ -215,9 +254,15 @@ class JobScreen(LiveScreen[JobPicture]):
             self.query_one(AttemptTable).current, self.session.queue.now()
         )
 
-    @on(AttemptTable.Opened)
+    @on(RowTable.Opened, "AttemptTable")
     def _attempt_opened(self, event: AttemptTable.Opened) -> None:
         self._choose(LogChoice(int(event.key)))
+
+    @on(RowTable.Opened, "ChainTable")
+    def _linked_opened(self) -> None:
+        row = self.query_one(ChainTable).current
+        if row is not None and row.depth:
+            self.app.push_screen(JobScreen(self.session, row.job.id))
 
     def _choose(self, choice: LogChoice) -> None:
         self._choice = choice
@@ -235,14 +280,42 @@ class JobScreen(LiveScreen[JobPicture]):
         await self.actions.cancel([self.job_id])
         self.ask()
 
+    @work
+    async def action_edit(self) -> None:
+        done = await edit(self, self.session, self.job_id)
+        if done is not None:
+            say(self, done)
+            self.ask()
+
+    @work
+    async def action_delete(self) -> None:
+        """Leaves the screen, once there is no such job any more."""
+        if await self.actions.delete([self.job_id]) and self.is_current:
+            self.action_leave()
+
+    def action_watch(self) -> None:
+        watched = self.session.watched
+        watched ^= {self.job_id}
+        on = self.job_id in watched
+        say(self, f"{'Watching' if on else 'No longer watching'} {self.job_id}")
+        self._show_title(self.session.queue.now())
+
     def action_copy_id(self) -> None:
         self.app.copy_to_clipboard(self.job_id)
-        say(self, f"Copied {self.job_id}")
+        say(self, f"Copied {self.job_id} · c shows it, and more")
 
     def action_copy_command(self) -> None:
         if self._picture is not None:
             self.app.copy_to_clipboard(self._picture.job.line)
-            say(self, f"Copied the command of {self.job_id}")
+            say(self, f"Copied the command of {self.job_id} · c shows it, and more")
+
+    def action_copy(self) -> None:
+        if self._picture is not None:
+            offered = copyables(self._picture.job, ())
+            if self._tab == "output" and (lines := self.current_pane.view.lines_in_sight):
+                text = "".join(f"{line.text}\n" for line in lines)
+                offered.insert(0, Copyable("the lines in sight", text))
+            self.app.push_screen(CopyText(self.session.memory, offered))
 
     # -- what it wrote, elsewhere
 
@@ -250,10 +323,8 @@ class JobScreen(LiveScreen[JobPicture]):
     def _copy_wanted(self, event: LogView.CopyWanted) -> None:
         if event.everything:
             self._copy_all(self.current_pane.stream)
-            return
-        lines = event.view.lines_in_sight
-        self.app.copy_to_clipboard("".join(f"{line.text}\n" for line in lines))
-        say(self, f"Copied {len(lines)} line{'s' * (len(lines) != 1)}")
+        else:
+            self.action_copy()
 
     @work
     async def _copy_all(self, stream: Stream) -> None:
@@ -272,7 +343,7 @@ class JobScreen(LiveScreen[JobPicture]):
             complain(self, f"More than {size(MOST_COPIED)} is too much to copy; S saves it")
         else:
             self.app.copy_to_clipboard(text)
-            say(self, f"Copied all of {stream.value}")
+            say(self, f"Copied all of {stream.value} · S saves it")
 
     @on(LogView.SaveWanted)
     def _save_wanted(self) -> None:

@@ -124,11 +124,11 @@ class JobActions:
             del self._session.deeds[:-_UNDOABLE]
         return bool(pairs)
 
-    async def delete(self, ids: Sequence[str]) -> None:
-        """Deletes finished jobs with their output, after asking."""
+    async def delete(self, ids: Sequence[str]) -> bool:
+        """Deletes finished jobs with their output, after asking; whether that was done."""
         jobs = await self._eligible(ids, FINISHED, "delete")
         if not jobs:
-            return
+            return False
         question = Question(
             title=f"Delete {_amount(jobs)}, history and output too?",
             keep=f"Keep {_amount(jobs)}",
@@ -136,10 +136,12 @@ class JobActions:
             names=_described(jobs, self._now()),
         )
         if not await self._voice.ask(question):
-            return
+            return False
         ids = [job.id for job in jobs]
-        if await self._change(lambda queue: _delete(queue, ids)):
+        deleted = bool(await self._change(lambda queue: _delete(queue, ids)))
+        if deleted:
             self._voice.say(f"Deleted {_amount(jobs)}")
+        return deleted
 
     def _now(self) -> int:
         return self._session.queue.now()

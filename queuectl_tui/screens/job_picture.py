@@ -6,15 +6,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from queuectl_tui.waiting import dependency_states, why_not_started
 from queuectl_tui.widgets.log_pane import OpenLog
 from queuectl_tui.widgets.output_lines import LogPage, LogRequest
-from store import Attempt, Job, JobState, NoSuchJob, Stream
+from store import Attempt, Job, JobState, Stream
 
 if TYPE_CHECKING:
+    from store.chains import Chain
     from store.output import OutputView
     from store.queue import Queue
-
-_MOST_DEPENDENCIES = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +30,15 @@ class JobPicture:
     """``written`` is how many bytes each stream of the chosen attempt has.
 
     ``dependencies`` are the states of the jobs that it depends on; None for one that is gone.
+    ``not_started`` says why, where it never ran.
     """
 
     at: int
     job: Job
     attempts: tuple[Attempt, ...]
     dependencies: Mapping[str, JobState | None]
+    chain: Chain
+    not_started: str = ""
     number: int | None = None
     streams: tuple[Stream, ...] = (Stream.STDOUT,)
     logs: Mapping[Stream, OpenLog] = field(default_factory=dict)
@@ -52,10 +55,11 @@ def read_job(
 ) -> JobPicture:
     """The picture for ``choice``; logs that ``last`` has open stay so."""
     job, attempts = queue.job(job_id), tuple(queue.history(job_id))
-    dependencies = _dependencies(queue, job)
+    dependencies, chain = dependency_states(queue, job), queue.chain(job_id)
     numbers = [attempt.number for attempt in attempts]
     if not numbers:
-        return JobPicture(queue.now(), job, attempts, dependencies)
+        reason = why_not_started(queue, job)
+        return JobPicture(queue.now(), job, attempts, dependencies, chain, reason)
     number = choice.number if choice.number in numbers else numbers[-1]
     written = {stream: queue.output(job_id, number, stream).size() for stream in Stream}
     streams = choice.streams or (_first_written(written, last, number),)
@@ -68,7 +72,8 @@ def read_job(
             request = LogRequest(None, request.before, 0, needed=request.needed)
         pages[stream] = logs[stream].reader.read(request)
     return JobPicture(
-        queue.now(), job, attempts, dependencies, number, streams, logs, pages, written
+        *(queue.now(), job, attempts, dependencies, chain, ""),
+        *(number, streams, logs, pages, written),
     )
 
 
@@ -85,21 +90,10 @@ def _first_written(written: Mapping[Stream, int], last: JobPicture | None, numbe
     return Stream.STDERR if only_stderr else Stream.STDOUT
 
 
-def _dependencies(queue: Queue, job: Job) -> dict[str, JobState | None]:
-    return {name: _state(queue, name) for name in job.depends_on[:_MOST_DEPENDENCIES]}
-
-
-def _state(queue: Queue, job_id: str) -> JobState | None:
-    try:
-        return queue.job(job_id).state
-    except NoSuchJob:
-        return None
-
-
 def nothing_written(picture: JobPicture) -> str:
     """What stands where output would."""
     if not picture.attempts:
-        return "It has not run yet; what it writes will appear here."
+        return f"Not started yet. {picture.not_started}"
     if picture.number == picture.attempts[-1].number and picture.job.state is JobState.PROCESSING:
         return "It has written nothing yet."
     return "It wrote nothing."

@@ -30,8 +30,13 @@ class FieldList(Static):
     def on_resize(self) -> None:
         self._compose_text()
 
+    @property
+    def room(self) -> int:
+        """How many cells a line of a value has."""
+        return max(_NARROWEST, self.content_size.width - _NAMES)
+
     def _compose_text(self) -> None:
-        room = max(_NARROWEST, self.content_size.width - _NAMES)
+        room = self.room
         lines: list[Content] = []
         for name, value in self._fields:
             first, *rest = _wrapped(value, room)

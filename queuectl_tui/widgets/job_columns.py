@@ -9,6 +9,7 @@ from queuectl_tui.widgets.columns import Cell, Column
 from store import Job, JobState
 
 JobColumn = Column[Job]
+_NAMED = 3
 _NONE: Mapping[str, float] = {}
 
 
@@ -111,9 +112,11 @@ def _error(job: Job, _: int) -> Cell:
 
 
 def _command(job: Job, _: int) -> Cell:
-    if job.label:
-        return Cell(f"{job.label}: {job.line}")
-    return Cell(job.line)
+    line = f"{job.label}: {job.line}" if job.label else job.line
+    if job.state is not JobState.BLOCKED:
+        return Cell(line)
+    more = " …" if len(job.depends_on) > _NAMED else ""
+    return Cell(f"after {', '.join(job.depends_on[:_NAMED])}{more}: {line}")
 
 
 def _quiet_age(ms: int) -> str:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from queuectl_tui.text import GLYPHS, duration, signal_name
+from queuectl_tui.text import fit as cut_short
 from queuectl_tui.widgets.one_line import OneLine, Part, Piece, fit
+from queuectl_tui.widgets.row_table import WATCHED
 from queuectl_tui.widgets.store_header import Health, freshness
 from store import Job, JobState
 
-_TABS = (("1", "output", "Output"), ("2", "attempts", "Attempts"), ("3", "info", "Info"))
+_TABS = (("1", "output", "Output"), ("2", "attempts", "Attempts"), ("3", "info", "Info"),
+         ("4", "chain", "Chain"))  # fmt: skip
+_ROOMY, _NARROW = 100, 70
+_SHORTEST_ID = 12
 TONES = {
     JobState.PENDING: "$text",
     JobState.BLOCKED: "$text-muted",
@@ -24,13 +29,19 @@ class JobTitle(OneLine):
 
     def __init__(self) -> None:
         super().__init__()
-        self._parts: list[Part] = []
+        self._shown: tuple[Job, int, str, bool] | None = None
         self._health = Health()
 
-    def show_job(self, job: Job, now: int, tab: str) -> None:
-        tabs = [_tab(key, name, word, active=name == tab) for key, name, word in _TABS]
-        self._parts = [
-            Part(10, (Piece(job.id, "bold"),)),
+    def show_job(self, job: Job, now: int, tab: str, *, watched: bool) -> None:
+        self._shown = job, now, tab, watched
+        self._compose_line()
+
+    def _parts(self, job: Job, now: int, tab: str, watched: bool) -> list[Part]:
+        brief = self.size.width < _NARROW
+        tabs = [_tab(key, name, word, name == tab, brief) for key, name, word in _TABS]
+        name = cut_short(job.id, max(_SHORTEST_ID, self.size.width // 4))
+        return [
+            Part(10, (Piece(f"{WATCHED} " if watched else "", "$accent"), Piece(name, "bold"))),
             Part(9, (Piece(f"{GLYPHS[job.state]} {job.state.label}", TONES[job.state]),)),
             Part(8, tuple(piece for pieces in tabs for piece in pieces)),
             Part(5, (Piece(_outcome(job, now)),)),
@@ -38,7 +49,6 @@ class JobTitle(OneLine):
             Part(3, (Piece("queue ", "dim"), Piece(job.queue))),
             Part(2, (Piece(job.line[:200], "dim"),)),
         ]
-        self._compose_line()
 
     def show_health(self, health: Health) -> None:
         self._health = health
@@ -48,12 +58,17 @@ class JobTitle(OneLine):
         self._compose_line()
 
     def _compose_line(self) -> None:
-        parts = [Part(7, (freshness(self._health),)), *self._parts]
-        self.show(fit(parts, self.size.width - 2))
+        shown = self._parts(*self._shown) if self._shown else []
+        gap = " " if self.size.width < _ROOMY else "   "
+        parts = [Part(8, (freshness(self._health),)), *shown]
+        self.show(fit(parts, self.size.width, gap=gap))
 
 
-def _tab(key: str, name: str, word: str, *, active: bool) -> tuple[Piece, ...]:
+def _tab(key: str, name: str, word: str, active: bool, brief: bool) -> tuple[Piece, ...]:
+    """``brief``: only the open one has its name."""
     action = f"screen.tab('{name}')"
+    if brief and not active:
+        return (Piece(f" {key} ", "$accent", action),)
     if active:
         return (Piece(f"[{key} {word}]", "bold reverse", action), Piece(" "))
     return (Piece(f" {key}", "$accent", action), Piece(f" {word} ", "", action), Piece(" "))

@@ -91,7 +91,7 @@ class LogPane(Vertical):
             view.restart()
             view.refresh()
         self._written = written
-        view.empty_text = empty
+        view.set_empty(empty)
         view.show_page(page)
         self._count_lines()
         self._tell()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from textwrap import wrap
 from typing import ClassVar
 
 from rich.segment import Segment
@@ -14,7 +15,7 @@ from textual.reactive import reactive
 from textual.strip import Strip
 from textual.widget import Widget
 
-from queuectl_tui.text import fit, width
+from queuectl_tui.text import escape, fit, width
 from queuectl_tui.widgets.log_rows import Row, Stretch, clipped, stretches, wrapped
 from queuectl_tui.widgets.log_search import Needle
 from queuectl_tui.widgets.output_lines import LogLine, LogPage, LogRequest
@@ -57,12 +58,13 @@ class LogView(Widget, can_focus=True):
         Binding("pageup,ctrl+b", "page(-1)", "page", id="log.page_up", tooltip="A page up"),
         Binding("h,left", "shift(-1)", "left", id="log.left", tooltip="Long lines to the left"),
         Binding("l,right", "shift(1)", "right", id="log.right", tooltip="Long lines sideways"),
-        Binding("w", "wrap", "wrap", id="log.wrap", tooltip="Wrap long lines, or cut them"),
+        Binding("z", "wrap", "wrap", id="log.wrap", tooltip="Wrap long lines, or cut them"),
         Binding("slash", "search", "search", key_display="/", id="log.search",
                 tooltip="Search as you type"),
         Binding("n", "next(1)", "next", id="log.next", tooltip="Next line that was searched for"),
         Binding("N", "next(-1)", "previous", id="log.previous", tooltip="The one before it"),
-        Binding("c", "copy('sight')", "copy", id="log.copy", tooltip="Copy the lines in sight"),
+        Binding("c", "copy('sight')", "copy …", id="log.copy",
+                tooltip="Copy, show or save: the lines in sight, and more"),
         Binding("C", "copy('all')", "copy all", id="log.copy_all", tooltip="Copy the whole output"),
         Binding("S", "save", "save", id="log.save", tooltip="Save the whole output to a file"),
     ]  # fmt: skip
@@ -120,7 +122,7 @@ class LogView(Widget, can_focus=True):
         self.wrap = False
         self.needle: Needle | None = None
         self.hit: int | None = None
-        self.empty_text = ""
+        self._empty = ""
 
     # -- what it shows
 
@@ -174,6 +176,12 @@ class LogView(Widget, can_focus=True):
         self.post_message(self.PlaceChanged(self))
         if self._owed:
             self.post_message(self.LinesWanted(self))
+
+    def set_empty(self, text: str) -> None:
+        """What stands where lines would, while there are none."""
+        if text != self._empty:
+            self._empty = text
+            self._repaint()
 
     def restart(self) -> None:
         """Another log comes."""
@@ -319,7 +327,8 @@ class LogView(Widget, can_focus=True):
     def _look(self, y: int) -> tuple[Stretch, ...]:
         at = self._at + y
         if at >= len(self._rows):
-            return (Stretch(self.empty_text),) if not self._rows and y == 0 else ()
+            said = [] if self._rows else wrap(escape(self._empty), max(1, self._width))
+            return (Stretch(said[y]),) if y < len(said) else ()
         row = self._rows[at]
         line = self._page.lines[row.line]
         before, start, stop, after = "", row.start, row.stop, ""

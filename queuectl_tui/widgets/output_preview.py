@@ -11,9 +11,10 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from queuectl_tui.text import size
+from queuectl_tui.waiting import why_not_started
 from queuectl_tui.widgets.columns import cut
 from queuectl_tui.widgets.output_lines import tail
-from store import QueueError, Stream
+from store import NoSuchJob, QueueError, Stream
 
 if TYPE_CHECKING:
     from store.queue import Queue
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """The end of an output. ``stream`` is None where the job has written nothing."""
+    """The end of an output. ``stream`` is None where the job has written nothing; ``lines`` may
+    then say why."""
 
     job_id: str
     stream: Stream | None = None
@@ -67,18 +69,23 @@ class OutputPreview(Widget):
         if y == 0:
             return "title", _title(preview)
         if preview is None or preview.stream is None:
-            return "empty", " It has written nothing yet." if preview and y == 1 else ""
+            said = (preview.lines or ("It has written nothing yet.",)) if preview else ()
+            return "empty", f" {said[y - 1]}" if y <= len(said) else ""
         shown = preview.lines[-self.room :]
         return "line", f" {shown[y - 1]}" if y <= len(shown) else ""
 
 
 def read_preview(queue: Queue, job_id: str, count: int, *, first: Stream) -> Preview | None:
-    """The end of the last attempt's stream ``first``, or of its other one where that is empty."""
+    """The end of the last attempt's stream ``first``, or of its other one where that is empty; why
+    there is none, where the job never ran."""
     for stream in sorted(Stream, key=lambda each: each is not first):
         try:
             output = queue.output(job_id, None, stream)
-        except QueueError:
+        except NoSuchJob:
             return None
+        except QueueError:
+            reason = why_not_started(queue, queue.job(job_id))
+            return Preview(job_id, lines=("Not started yet.", reason))
         written = output.size()
         if written:
             return Preview(job_id, stream, written, tail(output, count), output.live)

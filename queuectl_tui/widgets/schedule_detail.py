@@ -26,16 +26,24 @@ class ScheduleDetail(FieldList):
     ) -> None:
         self.display = schedule is not None
         if schedule is not None:
-            self.show_fields(_fields(schedule, ticks, jobs, now))
+            times = [local_time(tick, now) for tick in ticks]
+            upcoming = "none while it is paused" if schedule.paused else self._in_lines(times)
+            self.show_fields(_fields(schedule, upcoming, jobs, now))
+
+    def _in_lines(self, times: Sequence[str]) -> str:
+        """Several on a line, none of them broken."""
+        longest = max(map(len, times), default=1) + len(", ")
+        each = max(1, self.room // longest)
+        lines = [times[at : at + each] for at in range(0, len(times), each)]
+        return ",\n".join(", ".join(line) for line in lines)
 
 
 def _fields(
-    schedule: Schedule, ticks: Sequence[int], jobs: Sequence[Job], now: int
+    schedule: Schedule, upcoming: str, jobs: Sequence[Job], now: int
 ) -> Iterable[tuple[str, str]]:
     job = schedule.job
-    upcoming = ", ".join(local_time(tick, now) for tick in ticks)
     return (
-        ("next ticks", "none while it is paused" if schedule.paused else upcoming),
+        ("next ticks", upcoming),
         ("last jobs", "\n".join(_result(each, now) for each in jobs) or "none yet"),
         ("command", escape_lines(command_line(job))),
         ("queue", escape(job.queue)),

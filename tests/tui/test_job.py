@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from queuectl_tui.screens.confirm import Confirm
+from queuectl_tui.screens.copy_text import CopyText
+from queuectl_tui.screens.edit_job import EditJob
 from queuectl_tui.screens.job import JobScreen
 from queuectl_tui.screens.jobs import JobsScreen
+from queuectl_tui.screens.start_workers import StartWorkers
+from queuectl_tui.widgets.chain_table import ChainTable
+from queuectl_tui.widgets.job_title import JobTitle
 from queuectl_tui.widgets.log_title import LogTitle
 from queuectl_tui.widgets.log_view import LogView
+from queuectl_tui.widgets.output_preview import read_preview
 from store import AttemptState, JobState, Outcome, Output, Stream
 from tests.tui.stage import Backstage, Stage, opened
 
@@ -62,7 +69,7 @@ async def test_every_field_is_there_and_no_secret(backstage: Backstage) -> None:
     )
     async with opened(backstage, size=(80, 40)) as stage:
         await _open(stage)
-        await stage.until_shown("It has not run yet")
+        await stage.until_shown("Not started yet. No worker is up: w starts some.")
         await stage.press("3")
         await stage.until_shown("nightly", "TOKEN=***", "priority", "default")
         assert "s3cret" not in stage.shown()
@@ -120,3 +127,175 @@ async def test_a_job_is_retried_and_cancelled_from_its_screen(backstage: Backsta
         await stage.until_shown("· PENDING")
         await stage.press("x")
         await stage.until_shown("⊘ CANCELLED")
+
+
+async def test_a_job_is_edited_from_its_screen(backstage: Backstage) -> None:
+    backstage.pending("job1", command="make tset")
+    async with opened(backstage) as stage:
+        await _open(stage)
+        await stage.press("e")
+        await stage.until_screen(EditJob)
+        await stage.fill(command="make test")
+        await stage.press("enter")
+        await stage.until_screen(JobScreen)
+        assert backstage.queue.job("job1").command == "make test"
+        backstage.queue.cancel(["job1"])
+        backstage.running("run1")
+        await stage.press("escape", "g")
+        await stage.until_at("run1")
+        await _open(stage)
+        await stage.press("e")
+        await stage.until(lambda: "Can't edit run1: it is RUNNING" in stage.toasts())
+
+
+async def test_a_deleted_job_leaves_no_screen_behind(backstage: Backstage) -> None:
+    backstage.ended("done1")
+    async with opened(backstage) as stage:
+        await _open(stage)
+        await stage.press("X")
+        await stage.until_screen(Confirm)
+        await stage.press("enter")
+        await stage.until_screen(JobScreen)
+        await stage.press("X")
+        await stage.until_screen(Confirm)
+        await stage.press("y")
+        await stage.until_screen(JobsScreen)
+        assert backstage.queue.count() == 0
+
+
+async def test_a_job_is_watched_and_copied_from_its_screen(backstage: Backstage) -> None:
+    backstage.pending("job1", command="make test")
+    async with opened(backstage) as stage:
+        await _open(stage)
+        await stage.press("b")
+        await stage.until(lambda: stage.line(JobTitle).count("♪ job1") == 1)
+        assert stage.app.session.watched == {"job1"}
+        await stage.press("b")
+        await stage.until(lambda: "♪" not in stage.line(JobTitle))
+        await stage.press("Y")
+        await stage.until(lambda: stage.app.clipboard == "make test")
+        assert "c shows it, and more" in stage.toasts()
+        for tab in "1234":
+            await stage.press(tab, "c")
+            await stage.until_screen(CopyText)
+            await stage.until_shown("its id", "s saves to a file")
+            await stage.press("escape")
+            await stage.until_screen(JobScreen)
+
+
+async def test_w_starts_workers_in_every_tab(backstage: Backstage) -> None:
+    backstage.ended("job1", stdout=b"hello\n")
+    async with opened(backstage) as stage:
+        await _open(stage)
+        for tab in "1234":
+            await stage.press(tab, "w")
+            await stage.until_screen(StartWorkers)
+            await stage.press("escape")
+            await stage.until_screen(JobScreen)
+
+
+async def test_read_only_greys_what_changes_the_job(backstage: Backstage) -> None:
+    backstage.ended("done1")
+    async with opened(backstage, read_only=True) as stage:
+        await _open(stage)
+        await stage.press("e", "X", "r", "x")
+        await stage.pilot.pause()
+        assert isinstance(stage.screen, JobScreen)
+
+
+async def test_what_matters_of_a_job_finds_room_in_60_columns(backstage: Backstage) -> None:
+    backstage.pending("a-job-with-quite-a-long-name-that-says-it-all")
+    async with opened(backstage, size=(60, 20)) as stage:
+        await _open(stage)
+        await stage.until_shown("● LIVE", "a-job-with-q", "· PENDING", "[1 Output]  2  3  4")
+        await stage.pilot.resize_terminal(80, 24)
+        await stage.until_shown("[1 Output]", "2 Attempts", "3 Info", "4 Chain")
+
+
+# -- why it has not started
+
+
+def _reason(backstage: Backstage, name: str) -> str:
+    preview = read_preview(backstage.queue, name, 5, first=Stream.STDOUT)
+    assert preview is not None
+    assert preview.lines[0] == "Not started yet."
+    return preview.lines[1]
+
+
+def test_a_job_that_never_ran_says_what_it_waits_for(backstage: Backstage) -> None:
+    backstage.ended("done1")
+    backstage.pending("first", "second", queue="net")
+    backstage.pending("after", depends_on=("first", "second", "done1"))
+    backstage.pending("later", delay=100_000.0)
+    assert _reason(backstage, "after") == ("It waits for first (· PENDING), second (· PENDING).")
+    assert _reason(backstage, "later").startswith("It is due at 20")
+    assert _reason(backstage, "first") == "It waits for its turn."
+    backstage.queue.queues.set_max_running("net", 1)
+    assert backstage.queue.claim(backstage.worker) is not None
+    assert _reason(backstage, "second") == "Its queue net runs 1 at once, as many as it may."
+    backstage.queue.queues.set_paused(["net"], True)
+    assert _reason(backstage, "second") == "Its queue net is paused: Q shows the queues."
+    backstage.queue.cancel(["second"])
+    assert _reason(backstage, "second") == "It is CANCELLED, and never ran."
+
+
+async def test_the_preview_beside_the_table_says_it_too(backstage: Backstage) -> None:
+    backstage.pending("job1")
+    async with opened(backstage, size=(120, 36)) as stage:
+        await stage.until_shown("Output of job1", "Not started yet.", "No worker is up")
+
+
+# -- the chain
+
+
+def _rows(stage: Stage) -> list[str]:
+    table = stage.screen.query_one(ChainTable)
+    rows = [table.row(index) for index in range(table.total)]
+    return [f"{row.depth} {row.job.id}{'…' if row.again else ''}" for row in rows if row]
+
+
+async def test_the_chain_shows_both_ways_and_leads_along_it(backstage: Backstage) -> None:
+    backstage.ended("fetch")
+    backstage.pending("build", depends_on=("fetch",))
+    backstage.pending("lint", depends_on=("fetch",))
+    backstage.pending("pack", depends_on=("build", "lint"))
+    backstage.pending("ship", "note", depends_on=("pack",))
+    async with opened(backstage) as stage:
+        await stage.press("G", "k", "k", "k")
+        await stage.until_shown("after build, lint: echo")
+        await stage.until_at("pack")
+        await _open(stage)
+        await stage.press("4")
+        await stage.until_shown("3 before it · 2 after it", "┌ fetch", "└ ship", "⧗ BLOCKED")
+        assert _rows(stage) == [
+            "-2 fetch…", "-1 lint", "-2 fetch", "-1 build", "0 pack", "1 ship", "1 note",
+        ]  # fmt: skip
+        table = stage.screen.query_one(ChainTable)
+        await stage.until(lambda: table.cursor == 4)
+        await stage.press("k", "enter")
+        await stage.until(lambda: stage.line(JobTitle).find("build") > 0)
+        await stage.press("4")
+        await stage.until_shown("1 before it · 3 after it")
+        await stage.press("escape")
+        await stage.until_shown("3 before it · 2 after it")
+        backstage.queue.cancel(["lint"])
+        await stage.until_shown("⊘ CANCELLED")
+
+
+async def test_a_job_without_a_chain_says_how_to_make_one(backstage: Backstage) -> None:
+    backstage.pending("job1")
+    async with opened(backstage) as stage:
+        await _open(stage)
+        await stage.press("d")
+        await stage.until_shown("It waits for no job, and no job waits for it.")
+
+
+def test_a_long_chain_is_followed_as_far_as_it_matters(backstage: Backstage) -> None:
+    backstage.pending("job0")
+    for number in range(1, 250):
+        backstage.pending(f"job{number}", depends_on=(f"job{number - 1}",))
+    chain = backstage.queue.chain("job0")
+    assert not chain.complete
+    assert (len(chain.needed_by), len(chain.needs)) == (200, 0)
+    assert backstage.queue.chain("job249").needs["job249"] == ("job248",)
+    assert backstage.queue.chain("job100").complete

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from queuectl_tui.saved_output import copied_output
+from queuectl_tui.screens.copy_text import CopyText
 from queuectl_tui.screens.job import JobScreen
 from queuectl_tui.screens.jobs import JobsScreen
 from queuectl_tui.screens.save_output import SaveOutput
@@ -95,7 +96,7 @@ async def test_an_endless_line_and_a_progress_bar_are_shown(backstage: Backstage
         await _open(stage)
         await stage.until_shown("100%|####| 90000/90000", "end", "3 lines")
         assert "89999" not in stage.shown()
-        await stage.press("w", "g")
+        await stage.press("z", "g")
         await stage.until(lambda: _top(stage).startswith("x" * 79), "the first row")
         await stage.press(*["space"] * 30)
         await stage.until_shown("line 1 of 3")
@@ -240,7 +241,7 @@ async def test_long_lines_are_shifted_or_wrapped(backstage: Backstage) -> None:
         await stage.press(*["l"] * 37)
         await stage.until_shown("0038 日本0039")
         assert _top(stage).startswith("…")
-        await stage.press("w")
+        await stage.press("z")
         await stage.until_shown("0000 日本0001", "0038 日本0039", "wrapped")
         assert "…" not in _top(stage)
 
@@ -270,8 +271,13 @@ async def test_what_is_in_sight_or_all_is_copied_as_text(backstage: Backstage) -
         await _open(stage)
         await stage.until_shown("line 59")
         await stage.press("c")
+        await stage.until_screen(CopyText)
+        await stage.until_shown("the lines in sight", "its command", "all its fields")
+        await stage.press("y")
         await stage.until(lambda: stage.app.clipboard.endswith("line 58\nline 59\n"))
         assert "line 0\n" not in stage.app.clipboard
+        await stage.press("escape")
+        await stage.until_screen(JobScreen)
         await stage.press("C")
         await stage.until(lambda: stage.app.clipboard.startswith(HOSTILE_AS_TEXT))
         assert stage.app.clipboard.endswith("line 59\n")
@@ -369,10 +375,10 @@ def test_nothing_hostile_reaches_the_terminal(hostile: Terminal) -> None:
     hostile.until_shown("> evil")
     hostile.press("o")
     hostile.until_shown("30 lines", r"\\x1b\]52;c")
-    hostile.press("w/pwned")
+    hostile.press("z/pwned")
     hostile.until_shown("30 of 30 lines")
     hostile.press("\r")
-    hostile.until_shown("w wrap")
+    hostile.until_shown("z wrap")
     hostile.press("tt")
     hostile.until_shown("following", "1 line")
     hostile.press("2")

@@ -100,7 +100,7 @@ async def test_what_is_listed_is_saved(backstage: Backstage, tmp_path: Path) -> 
         await stage.press("1", "S")
         await stage.until_screen(SaveAs)
         await _save_as(stage, tmp_path)
-        await stage.until_shown("is a folder")
+        await stage.until_shown("a folder")
         await _save_as(stage, tmp_path / "out.txt")
         await stage.until_shown("must end in one of .csv .json .jsonl")
         await _save_as(stage, tmp_path / "no" / "out.csv")
