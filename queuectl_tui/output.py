@@ -53,11 +53,11 @@ def json_text(text: str) -> str:
 
 def _encoded(value: object, indent: int | None = None) -> str:
     text = json.dumps(value, ensure_ascii=False, indent=indent)
-    return _UNSAFE_IN_JSON.sub(lambda match: f"\\u{ord(match.group()):04x}", text)
+    return re.sub(_UNSAFE_IN_JSON, lambda match: f"\\u{ord(match.group()):04x}", text)
 
 
 # DEL and the C1 controls act on terminals; lone surrogates have no UTF-8
-_UNSAFE_IN_JSON = re.compile("[\x7f-\x9f\ud800-\udfff]")
+_UNSAFE_IN_JSON = "[\x7f-\x9f\ud800-\udfff]"
 
 
 def job_to_json(job: Job, *, show_env: bool = False) -> dict[str, object]:

@@ -13,7 +13,7 @@ from store import JobState
 
 # C0, DEL and C1 controls, bidirectional and invisible formatting, line separators, surrogates,
 # non-characters, private use and tag characters: what can drive, reorder or blank a terminal line.
-_UNSAFE = re.compile(
+_UNSAFE = (
     "[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff"
     "\ufff0-\ufffb\ufffe\uffff\ud800-\udfff\U000e0000-\U000e0fff]"
 )
@@ -32,7 +32,9 @@ GLYPHS = {
 
 def escape(text: str) -> str:
     """``text`` on one line, with everything that could act on a terminal spelled out."""
-    return _UNSAFE.sub(_spell, text)
+    if text.isascii() and text.isprintable():
+        return text
+    return re.sub(_UNSAFE, _spell, text)
 
 
 def escape_lines(text: str) -> str:
@@ -44,7 +46,7 @@ def escape_lines(text: str) -> str:
 
 def stand_in(text: str) -> str:
     """``text`` with one harmless character for each that ``escape`` would spell out."""
-    return _UNSAFE.sub("\N{REPLACEMENT CHARACTER}", text)
+    return re.sub(_UNSAFE, "\ufffd", text)
 
 
 def _spell(match: re.Match[str]) -> str:

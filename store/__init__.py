@@ -121,8 +121,6 @@ def open_store(
     ``check`` looks at every page first. ``clock`` gives UTC milliseconds. Raises
     ``StoreUnusable``, ``StoreFull`` or ``StoreBusy``; a file that isn't a store is never touched.
     """
-    from random import Random
-
     from store.database import Database, check_integrity, parse_url
     from store.queue import Queue
 
@@ -130,7 +128,7 @@ def open_store(
     if check and path.exists():
         check_integrity(path)
     database = Database(path, create=create, durable=durable, patience=patience)
-    return Queue(database, clock=clock or system_clock, random=random or Random())
+    return Queue(database, clock=clock or system_clock, random=random)
 
 
 def system_clock() -> int:

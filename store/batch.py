@@ -7,15 +7,17 @@ import marshal
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from random import Random
 from types import MappingProxyType
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from store import dependencies
 from store.errors import IdInUse, InvalidInput, KeyInUse
 from store.ids import encode, first_id_number
 from store.jobs import NewJob
 from store.settings import Value
+
+if TYPE_CHECKING:
+    from random import Random
 
 Row = tuple[Any, ...]
 

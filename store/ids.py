@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from random import Random
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from random import Random
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: no i, l, o, u
 _EPOCH = 1_735_689_600_000  # 2025-01-01T00:00:00Z in milliseconds
@@ -19,7 +22,7 @@ def first_id_number(now: int, random: Random) -> int:
 def encode(number: int) -> str:
     """``number`` as 11 characters that sort as the numbers do (good until the year 2059)."""
     high, low = divmod(number, 1 << 10)
-    return _leading(high) + _PAIRS[low]
+    return _leading(high) + _pairs()[low]
 
 
 @lru_cache(maxsize=1)
@@ -36,4 +39,6 @@ def _encode(number: int, length: int) -> str:
     return "".join(reversed(characters))
 
 
-_PAIRS = tuple(_encode(number, 2) for number in range(1 << 10))
+@lru_cache(maxsize=1)
+def _pairs() -> tuple[str, ...]:
+    return tuple(_encode(number, 2) for number in range(1 << 10))

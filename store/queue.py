@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import cached_property, partial
 from pathlib import Path
-from random import Random
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -48,6 +47,8 @@ from store.registry import Registry
 from store.settings import Settings
 
 if TYPE_CHECKING:
+    from random import Random
+
     from store import listing, reads
     from store.chains import Chain
     from store.retention import Retention
@@ -68,10 +69,10 @@ Clock = Callable[[], int]
 class Queue:
     """A store of jobs, opened. Made by ``open_store``; may be used from several threads."""
 
-    def __init__(self, database: Database, *, clock: Clock, random: Random) -> None:
+    def __init__(self, database: Database, *, clock: Clock, random: Random | None) -> None:
         self._database = database
         self._clock = clock
-        self._random = random
+        self._chance = random
         self.path: Path = database.path
         self.url = str(database.path)
         self.settings = Settings(database)
@@ -84,6 +85,12 @@ class Queue:
             .execute("SELECT value FROM meta WHERE name = 'store_id'")
             .fetchone()[0]
         )
+
+    @cached_property
+    def _random(self) -> Random:
+        from random import Random
+
+        return self._chance or Random()
 
     @cached_property
     def schedules(self) -> Schedules:

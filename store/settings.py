@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-import shlex
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -34,7 +33,7 @@ class Settings:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._held = threading.local()
-        self._parsed: tuple[dict[str, str], dict[str, Value]] = ({}, _parse({}))
+        self._parsed: tuple[dict[str, str], dict[str, Value]] | None = None
 
     def get(self, name: str) -> str:
         """The setting as text, as ``set`` takes it. Raises ``InvalidInput`` for an unknown name."""
@@ -78,7 +77,7 @@ class Settings:
 
     def _read(self) -> Mapping[str, Value]:
         stored = self._stored()
-        if stored != self._parsed[0]:
+        if self._parsed is None or stored != self._parsed[0]:
             self._parsed = (stored, _parse(stored))
         return self._parsed[1]
 
@@ -157,6 +156,8 @@ def _output_limit(text: str) -> int:
 
 
 def _shell(text: str) -> str:
+    import shlex
+
     try:
         words = shlex.split(text)
     except ValueError as error:

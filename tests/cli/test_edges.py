@@ -116,7 +116,7 @@ _HEAVY = {
     *("dataclasses", "hashlib", "logging", "socket", "shutil", "tempfile", "random", "pathlib"),
     *("json", "difflib", "signal", "unicodedata", "cronsim", "importlib.metadata"),
 }
-_STORE = {"sqlite3", "pathlib", "unicodedata", "json", "random"}
+_STORE = {"sqlite3", "pathlib", "unicodedata", "json"}
 _PEEWEE = {"peewee", "hashlib", "logging", "socket"}
 _LOADED = """
 import sys
@@ -136,7 +136,7 @@ except SystemExit as exit:
         (("--help",), _HEAVY - {"peewee", "sqlite3", "textual", "rich", "psutil", "asyncio"}),
         (("enqueue", "--help"), {"json", "shutil"}),
         (("worker", "start", "--help"), _HEAVY - {"peewee", "sqlite3", "textual", "psutil"}),
-        (("enqueue", "x"), _STORE | {"hashlib"}),
+        (("enqueue", "x"), _STORE | {"hashlib", "random"}),
         (("status",), _STORE),
         (("config", "list"), _STORE),
         (("list",), _STORE | _PEEWEE),
@@ -150,6 +150,7 @@ def test_nothing_heavy_is_loaded_before_it_is_needed(
         capture_output=True,
         text=True,
         cwd=PROJECT,
+        env={name: value for name, value in os.environ.items() if name != "COLUMNS"},
         check=True,
     )
 
