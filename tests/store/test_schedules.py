@@ -178,3 +178,23 @@ def test_names_are_unique_and_removal_keeps_the_jobs(queue: Queue, clock: FakeCl
     queue.schedules.remove(["beat"])
     assert queue.schedules.all() == []
     assert queue.job(made[0]).schedule == "beat"
+
+
+def test_a_changed_schedule_keeps_its_tick_unless_its_times_change(
+    queue: Queue, clock: FakeClock
+) -> None:
+    before = queue.schedules.add("beat", JOB, every=60)
+    queue.schedules.set_paused(["beat"], True)
+    clock.advance(30)
+    other = NewJob(command="date", cwd="/")
+    kept = {"cron": None, "tz": before.tz, "overlap": Overlap.QUEUE, "catch_up": True}
+    after = queue.schedules.change("beat", other, every=60, **kept)  # type: ignore[arg-type]
+    assert (after.job, after.overlap, after.catch_up) == (other, Overlap.QUEUE, True)
+    assert (after.next_at, after.paused) == (before.next_at, True)
+    moved = queue.schedules.change("beat", other, every=10, **kept)  # type: ignore[arg-type]
+    assert moved.next_at == queue.now() + 10_000
+    with pytest.raises(InvalidInput, match="at least 1 s"):
+        queue.schedules.change("beat", other, every=0.1, **kept)  # type: ignore[arg-type]
+    with pytest.raises(QueueError, match="did you mean beat"):
+        queue.schedules.change("beet", other, every=10, **kept)  # type: ignore[arg-type]
+    assert queue.schedules.get("beat") == moved

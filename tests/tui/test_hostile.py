@@ -6,7 +6,7 @@ from queuectl_tui.screens.confirm import Confirm
 from queuectl_tui.screens.dead import DeadScreen
 from queuectl_tui.screens.job import JobScreen
 from queuectl_tui.screens.talk import complain
-from store import StoreBusy, Stream
+from store import OnDependencyFailure, StoreBusy, Stream
 from tests.tui.stage import HOSTILE, HOSTILE_AS_TEXT, Backstage, Stage, opened
 
 
@@ -23,8 +23,12 @@ async def _until_text(stage: Stage, *texts: str) -> None:
 
 async def test_hostile_text_is_shown_as_text_wherever_it_turns_up(backstage: Backstage) -> None:
     lines = f"{HOSTILE}\nsecond {HOSTILE}\n".encode()
+    backstage.pending("before", command=HOSTILE)
+    backstage.queue.cancel(["before"])
     backstage.dead(
         "evil",
+        depends_on=("before",),
+        on_dependency_failure=OnDependencyFailure.RUN,
         error=HOSTILE,
         command=f"echo {HOSTILE}",
         label=HOSTILE,
@@ -43,6 +47,8 @@ async def test_hostile_text_is_shown_as_text_wherever_it_turns_up(backstage: Bac
         await _until_text(stage, HOSTILE_AS_TEXT)
         await stage.press("3")
         await _until_text(stage, f"X_{HOSTILE_AS_TEXT}=***", f"/tmp/{HOSTILE_AS_TEXT}")
+        await stage.press("4")
+        await _until_text(stage, "┌ before", HOSTILE_AS_TEXT)
         await stage.press("escape", "D")
         await stage.until_screen(DeadScreen)
         await _until_text(stage, HOSTILE_AS_TEXT, f"second {HOSTILE_AS_TEXT}")
