@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on, work
-from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
+from textual.widget import Widget
 
 from queuectl_tui.screens.job_actions import JobActions
-from queuectl_tui.screens.live import LiveScreen
 from queuectl_tui.screens.session import Session
-from queuectl_tui.screens.talk import voice_of
+from queuectl_tui.screens.table_screen import TableScreen, counted
 from queuectl_tui.widgets.banner import Banner
 from queuectl_tui.widgets.error_table import ErrorTable
-from queuectl_tui.widgets.key_hints import KeyHints
-from queuectl_tui.widgets.one_line import OneLine, Piece
-from queuectl_tui.widgets.store_header import Health, StoreHeader
+from queuectl_tui.widgets.one_line import Piece
+from queuectl_tui.widgets.store_header import StoreHeader
 from store import ErrorGroup, JobFilter, JobState, Order, Snapshot
 
 if TYPE_CHECKING:
@@ -31,7 +29,7 @@ class GroupsPicture:
     groups: tuple[ErrorGroup, ...]
 
 
-class ErrorGroupsScreen(LiveScreen[GroupsPicture]):
+class ErrorGroupsScreen(TableScreen[GroupsPicture]):
     """``wanted`` are the dead jobs that are grouped; ``open_group`` is told the error chosen."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -51,18 +49,13 @@ class ErrorGroupsScreen(LiveScreen[GroupsPicture]):
         super().__init__(session)
         self._wanted = wanted._replace(error=None)
         self._open_group = open_group
-        self.actions = JobActions(session, voice_of(self))
+        self.actions = JobActions(session, self.voice)
 
-    def compose(self) -> ComposeResult:
-        yield StoreHeader(self.session.place, read_only=self.session.read_only)
-        yield Banner()
-        yield OneLine(classes="list-title")
+    def body(self) -> Iterable[Widget]:
         yield ErrorTable()
-        yield KeyHints(self.HINTS)
 
     def on_mount(self) -> None:
         self.table.set_empty("Nothing is dead.")
-        self.table.focus()
 
     @property
     def table(self) -> ErrorTable:
@@ -81,19 +74,10 @@ class ErrorGroupsScreen(LiveScreen[GroupsPicture]):
         self.query_one(Banner).show_status(status)
         self.table.show_rows(picture.groups, now=picture.snapshot.at)
         dead = sum(group.count for group in picture.groups)
-        self.query_one(".list-title", OneLine).show(
-            [
-                Piece("Dead letter queue by error", "bold"),
-                Piece(f"   {_counted(len(picture.groups), 'error')} · {_counted(dead, 'job')}"),
-            ]
+        self.show_title(
+            Piece("Dead letter queue by error", "bold"),
+            Piece(f"   {counted(len(picture.groups), 'error')} · {counted(dead, 'job')}"),
         )
-
-    def tick(self, now: int) -> None:
-        self.table.tick(now)
-
-    def show_health(self, health: Health) -> None:
-        self.query_one(StoreHeader).show_health(health)
-        self.query_one(Banner).show_error(health.error)
 
     @on(ErrorTable.Opened)
     def _opened(self, event: ErrorTable.Opened) -> None:
@@ -107,7 +91,3 @@ class ErrorGroupsScreen(LiveScreen[GroupsPicture]):
             dead = frozenset({JobState.DEAD})
             await self.actions.retry_matching(self._wanted._replace(states=dead, error=error))
             self.ask()
-
-
-def _counted(number: int, name: str) -> str:
-    return f"{number:,} {name}" + ("" if number == 1 else "s")
