@@ -44,10 +44,12 @@ class Chain(NamedTuple):
 
 def read_chain(connection: sqlite3.Connection, query: peewee.Database, job_seq: int) -> Chain:
     """The chain of the job in this row."""
-    from store import reads
-
     above = connection.execute(_ABOVE, (job_seq, MOST_LINKS + 1)).fetchall()
     below = connection.execute(_BELOW, (job_seq, MOST_LINKS + 1)).fetchall()
+    if not above and not below:
+        return Chain({}, {}, {}, complete=True)
+    from store import reads
+
     links = [*above[:MOST_LINKS], *below[:MOST_LINKS]]
     seqs = list(dict.fromkeys(seq for link in links for seq in link))
     jobs = {job.seq: job for job in reads.jobs_at(query, seqs, JobFilter())}

@@ -12,13 +12,13 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from queuectl_tui.memory import Memory
 from queuectl_tui.output import job_to_json
 from queuectl_tui.private_file import write_new, write_over
+from queuectl_tui.screens.picker import Picker
 from queuectl_tui.screens.save_as import SaveAs
 from queuectl_tui.screens.talk import complain, say
 from queuectl_tui.text import escape_lines
@@ -33,10 +33,9 @@ class Copyable:
     text: str
 
 
-class CopyText(ModalScreen[None]):
+class CopyText(Picker[None]):
     """Offers several texts; shows the one that the cursor is on in full."""
 
-    AUTO_FOCUS = "OptionList"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q,c", "leave", "leave", id="copy.leave", tooltip="Leave"),
         Binding("j", "step(1)", "down", id="copy.down", tooltip="The next text"),
@@ -92,13 +91,6 @@ class CopyText(ModalScreen[None]):
             complain(self, f"{target.path}: {error.strerror}")
         else:
             say(self, f"Saved {target.path}")
-
-    def action_leave(self) -> None:
-        self.dismiss(None)
-
-    def action_step(self, step: int) -> None:
-        options = self.query_one(OptionList)
-        (options.action_cursor_down if step > 0 else options.action_cursor_up)()
 
 
 def copyables(job: Job, marked: Sequence[str]) -> list[Copyable]:

@@ -9,19 +9,18 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
+from queuectl_tui.screens.picker import Picker
 from store import SORT_COLUMNS, Order
 
 _NAMES = {"created": "age", "run_at": "next run", "attempts": "tries", "exit": "exit code"}
 
 
-class SortPicker(ModalScreen[Order | None]):
+class SortPicker(Picker[Order]):
     """Lists the store's sort columns. Choosing the one in use turns it round."""
 
-    AUTO_FOCUS = "OptionList"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q,s", "leave", "leave", id="sort.leave", tooltip="Leave the order"),
         Binding("j", "step(1)", "down", id="sort.down", tooltip="One down"),
@@ -49,10 +48,3 @@ class SortPicker(ModalScreen[Order | None]):
         column = SORT_COLUMNS[event.option_index]
         same = column == self._order.column
         self.dismiss(Order(column, reverse=not self._order.reverse if same else False))
-
-    def action_leave(self) -> None:
-        self.dismiss(None)
-
-    def action_step(self, step: int) -> None:
-        options = self.query_one(OptionList)
-        (options.action_cursor_down if step > 0 else options.action_cursor_up)()
