@@ -6,6 +6,7 @@ it is opened, the app when it is shown.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -46,7 +47,10 @@ _INTERRUPTED = 130
 def main() -> NoReturn:
     """The console scripts' entry: runs the command line of this process and exits."""
     streams.ensure()
-    root.main(prog_name=_program_name())
+    try:
+        root.main(prog_name=_program_name())
+    finally:
+        gc.freeze()  # a last look for garbage takes longer than most commands
 
 
 class _Root(click.Group):

@@ -28,7 +28,9 @@ class Session:
     def queue(self) -> Queue:
         from store import open_store
 
-        return open_store(self.url)
+        queue = open_store(self.url)
+        click.get_current_context().find_root().call_on_close(queue.close)
+        return queue
 
 
 def current_session() -> Session:
