@@ -205,15 +205,15 @@ class Batch:
         now: int,
     ) -> None:
         """Enter what the new jobs depend on; ``stored`` tells where those are that came in."""
-        dependent: dict[int, None] = {}
+        dependent: list[int] = []
         for index, needed in self._dependencies:
-            seq = first_seq + index if stored is None else stored.get(ids[index])
-            if seq is not None and seq not in dependent:
+            seq = first_seq + index  # SQLite counts those too that are left out
+            if stored is None or stored.get(ids[index]) == seq:
                 field = places.get(index, f"jobs[{index}].depends_on")
                 dependencies.require(connection, seq, needed, field=field)
-                dependent[seq] = None
+                dependent.append(seq)
         if dependent:
-            dependencies.settle(connection, [*dependent], now=now)
+            dependencies.settle(connection, dependent, now=now)
 
     def _conflict(self, connection: sqlite3.Connection, message: str) -> Exception | None:
         """Which job of the batch was refused: looked for only now, so that the good case is cheap.

@@ -183,6 +183,17 @@ def test_an_id_that_is_given_twice_comes_in_once(queue: Queue) -> None:
     assert queue.job("a").depends_on == ("needed",)
 
 
+def test_a_job_that_was_left_out_gives_its_namesake_nothing_to_wait_for(queue: Queue) -> None:
+    add(queue, "needed")
+    add(queue, "holder", unique_key="k")
+    left_out = NewJob(command="x", id="a", unique_key="k", depends_on=("needed",))
+    waiting = NewJob(command="x", id="b", depends_on=("holder",))
+    assert queue.enqueue([left_out, NewJob(command="x", id="a"), waiting], skip_existing=True)
+    assert queue.job("a").depends_on == ()
+    assert queue.job("a").state is JobState.PENDING
+    assert queue.job("b").depends_on == ("holder",)
+
+
 # Hooks, retention --------------------------------------------------------------------------------
 
 
