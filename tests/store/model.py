@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from store import FINISHED, AttemptState, Job, JobState, NewJob, Outcome
+from store import FINISHED, AttemptState, Job, JobState, NewJob, OnDependencyFailure, Outcome
 from store.overview import BUCKET_MS, MINUTES_KEPT
 
 BACKOFF_BASE = 2
 WAITING = frozenset({JobState.PENDING, JobState.FAILED})
+FAILED_FOR_GOOD = frozenset({JobState.DEAD, JobState.CANCELLED})
 RETRYABLE = FINISHED | {JobState.FAILED}
 
 Row = tuple[object, ...]
@@ -30,6 +31,7 @@ class ModelJob:
     max_retries: int
     key: str | None
     needs: set[int]
+    on_failure: OnDependencyFailure
     state: JobState
     updated_at: int
     ready: bool = False
@@ -62,6 +64,7 @@ class ModelJob:
             self.run_at,
             self.max_retries,
             self.key,
+            self.on_failure.value,
             self.state.value,
             self.updated_at,
             int(self.ready),
@@ -83,7 +86,8 @@ class ModelJob:
 
 
 JOB_COLUMNS = (
-    "seq, id, queue, priority, run_at, max_retries, unique_key, state, updated_at, ready, attempts,"
+    "seq, id, queue, priority, run_at, max_retries, unique_key, on_dependency_failure, state,"
+    " updated_at, ready, attempts,"
     " number, lease, held_by, cancel_requested, started_at, finished_at, exit_code, last_error,"
     " worker"
 )
@@ -97,6 +101,8 @@ class Model:
         self.jobs: dict[int, ModelJob] = {}
         self.last_seq = 0
         self.last_attempt = 0
+        self.paused: set[str] = set()
+        self.max_running: dict[str, int | None] = {}
         self.ended_at: list[tuple[int, bool]] = []
         """Bucket of time, and whether it completed, of each attempt that counts as throughput."""
 
@@ -135,7 +141,10 @@ class Model:
         return min((job.run_at for job in self.jobs.values() if job.is_waiting), default=None)
 
     def unmet(self, job: ModelJob) -> bool:
-        return any(self.jobs[seq].state is not JobState.COMPLETED for seq in job.needs)
+        met = {JobState.COMPLETED}
+        if job.on_failure is OnDependencyFailure.RUN:
+            met |= FAILED_FOR_GOOD
+        return any(self.jobs[seq].state not in met for seq in job.needs)
 
     def holder_of_key(self, key: str | None) -> ModelJob | None:
         return next(
@@ -158,9 +167,18 @@ class Model:
 
     # Changes -------------------------------------------------------------------------------------
 
-    def enqueue(self, batch: Sequence[NewJob], ids: Sequence[str], now: int) -> None:
+    def enqueue(
+        self,
+        batch: Sequence[NewJob],
+        ids: Sequence[str],
+        now: int,
+        places: Sequence[int] | None = None,
+    ) -> None:
+        """``places`` are the numbers of arrival where they don't follow each other."""
         seqs = {job.id: seq for seq, job in self.jobs.items()}
-        seqs |= {job_id: self.last_seq + place for place, job_id in enumerate(ids, start=1)}
+        seqs |= zip(
+            ids, places or range(self.last_seq + 1, self.last_seq + 1 + len(ids)), strict=True
+        )
         for new, job_id in zip(batch, ids, strict=True):
             seq = seqs[job_id]
             run_at = now + int((new.delay or 0) * 1000) if new.run_at is None else new.run_at
@@ -173,14 +191,12 @@ class Model:
                 max_retries=3 if new.max_retries is None else new.max_retries,
                 key=new.unique_key,
                 needs={seqs[needed] for needed in new.depends_on},
-                state=JobState.PENDING,
+                on_failure=new.on_dependency_failure,
+                state=JobState.BLOCKED if new.depends_on else JobState.PENDING,
                 updated_at=now,
+                ready=run_at <= now and not new.depends_on,
             )
-        for job_id in ids:
-            job = self.jobs[seqs[job_id]]
-            if self.unmet(job):
-                job.state = JobState.BLOCKED
-            job.ready = job.state is JobState.PENDING and job.run_at <= now
+        self._settle([self.jobs[seqs[job_id]] for job_id in ids], now)
         self.last_seq += len(ids)
 
     def claim(self, worker: str, queues: Sequence[str], now: int) -> ModelJob | None:
@@ -189,7 +205,9 @@ class Model:
             if job.is_waiting and job.run_at <= now:
                 job.ready = True
         ready = [
-            job for job in self.jobs.values() if job.ready and (not queues or job.queue in queues)
+            job
+            for job in self.jobs.values()
+            if job.ready and (not queues or job.queue in queues) and self._is_open(job.queue)
         ]
         if not ready:
             return None
@@ -202,26 +220,27 @@ class Model:
         best.finished_at = best.exit_code = None
         return best
 
-    def finish(self, job: ModelJob, outcome: Outcome, now: int) -> bool:
-        """True when a job that was blocked need not wait any more."""
+    def finish(self, job: ModelJob, outcome: Outcome, now: int) -> None:
         ended = AttemptState.CANCELLED if job.cancel_requested else outcome.state
         self._end_attempt(job, ended, outcome, now)
         job.held_by = None if outcome.tree_empty else job.history[-1][0]
         job.last_error = outcome.error
         if ended is AttemptState.CANCELLED:
             job.state = JobState.CANCELLED
-            return False
+            self._spread([job.seq], now)
+            return
         if ended is not AttemptState.COMPLETED:
             self.ended_at.append((now // BUCKET_MS, False))
             if job.attempts == job.max_retries + 1:
                 job.state = JobState.DEAD
+                self._spread([job.seq], now)
             else:
                 job.state = JobState.FAILED
                 job.run_at = now + 1000 * BACKOFF_BASE**job.attempts
-            return False
+            return
         self.ended_at.append((now // BUCKET_MS, True))
         job.state = JobState.COMPLETED
-        return self._unblock(job.seq, now)
+        self._spread([job.seq], now)
 
     def release(self, job: ModelJob, outcome: Outcome, now: int) -> None:
         if job.cancel_requested:
@@ -237,13 +256,15 @@ class Model:
         if job is not None:
             job.held_by = None
 
-    def cancel(self, jobs: Iterable[ModelJob], now: int) -> None:
+    def cancel(self, jobs: Sequence[ModelJob], now: int) -> None:
+        waiting = [job.seq for job in jobs if job.state is not JobState.PROCESSING]
         for job in jobs:
             if job.state is JobState.PROCESSING:
                 job.cancel_requested = True
             else:
                 job.state, job.ready = JobState.CANCELLED, False
             job.updated_at = now
+        self._spread(waiting, now)
 
     def retry(self, jobs: Sequence[ModelJob], now: int) -> None:
         for job in jobs:
@@ -251,13 +272,13 @@ class Model:
                 job.attempts, job.state = 0, JobState.PENDING
             job.ready = job.held_by is None
             job.run_at = job.updated_at = now
-        self._settle(jobs, now)
+        self._resettle(jobs, now)
 
     def revert(self, job: ModelJob, before: ModelJob, now: int) -> None:
         """It is as it was before it was cancelled or retried."""
         job.state, job.attempts, job.ready = before.state, before.attempts, False
         job.run_at, job.updated_at = before.run_at, before.updated_at
-        self._settle([job], now)
+        self._resettle([job], now)
 
     def can_revert(self, job: ModelJob, seen: Job, wanted: JobState) -> bool:
         """Whether it still is as it was ``seen``, and its key not another's meanwhile."""
@@ -269,16 +290,48 @@ class Model:
         holder = self.holder_of_key(job.key)
         return as_seen and not (holder and holder is not job and not wanted.finished)
 
-    def _settle(self, jobs: Sequence[ModelJob], now: int) -> None:
-        """They wait, or wait no more, for what they need; so do those who need them."""
+    def _resettle(self, jobs: Iterable[ModelJob], now: int) -> None:
         changed = {job.seq for job in jobs}
-        for job in self.jobs.values():
-            if job.seq not in changed and not job.needs & changed:
-                continue
+        self._settle(
+            [job for job in self.jobs.values() if job.seq in changed or job.needs & changed], now
+        )
+
+    def _settle(self, jobs: Sequence[ModelJob], now: int) -> None:
+        """They wait, wait no more, or are cancelled, by what they need."""
+        for job in jobs:
             if job.state is JobState.PENDING and self.unmet(job):
                 job.state, job.ready = JobState.BLOCKED, False
-            elif job.state is JobState.BLOCKED and not self.unmet(job):
+        for job in jobs:
+            if job.state is JobState.BLOCKED and not self.unmet(job):
                 job.state = JobState.PENDING
+                job.ready = job.run_at <= now and job.held_by is None
+        needed = {seq for job in jobs for seq in job.needs}
+        failed = [seq for seq in needed if self.jobs[seq].state in FAILED_FOR_GOOD]
+        self._free_behind(self._cancel_behind(failed, now), now)
+
+    def _spread(self, ended: Sequence[int], now: int) -> None:
+        """What an ending means to those who wait."""
+        self._free_behind([*ended, *self._cancel_behind(ended, now)], now)
+
+    def _cancel_behind(self, ended: Iterable[int], now: int) -> list[int]:
+        failed = {seq for seq in ended if self.jobs[seq].state in FAILED_FOR_GOOD}
+        behind = [
+            job
+            for job in self.jobs.values()
+            if job.state is JobState.BLOCKED
+            and job.on_failure is OnDependencyFailure.CANCEL
+            and job.needs & failed
+        ]
+        for job in behind:
+            job.state, job.updated_at = JobState.CANCELLED, now
+        cancelled = [job.seq for job in behind]
+        return [*cancelled, *self._cancel_behind(cancelled, now)] if cancelled else []
+
+    def _free_behind(self, ended: Iterable[int], now: int) -> None:
+        changed = {*ended}
+        for job in self.jobs.values():
+            if job.state is JobState.BLOCKED and job.needs & changed and not self.unmet(job):
+                job.state, job.updated_at = JobState.PENDING, now
                 job.ready = job.run_at <= now and job.held_by is None
 
     def delete(self, jobs: Iterable[ModelJob]) -> None:
@@ -312,16 +365,14 @@ class Model:
         oldest = (now - 2 * MINUTES_KEPT * 60_000) // BUCKET_MS
         self.ended_at = [entry for entry in self.ended_at if entry[0] >= oldest]
 
-    def _unblock(self, completed: int, now: int) -> bool:
-        freed = [
-            job
-            for job in self.jobs.values()
-            if job.state is JobState.BLOCKED and completed in job.needs and not self.unmet(job)
-        ]
-        for job in freed:
-            job.state, job.updated_at = JobState.PENDING, now
-            job.ready = job.run_at <= now and job.held_by is None
-        return bool(freed)
+    def running(self, queue: str) -> int:
+        return sum(
+            job.state is JobState.PROCESSING for job in self.jobs.values() if job.queue == queue
+        )
+
+    def _is_open(self, queue: str) -> bool:
+        most = self.max_running.get(queue)
+        return queue not in self.paused and (most is None or self.running(queue) < most)
 
 
 def _unfinished(job: ModelJob) -> bool:

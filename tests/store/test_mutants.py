@@ -137,6 +137,17 @@ MUTANTS: dict[str, Plant] = {
         "_FREE_DEPENDENTS", "needed.state <> 'completed'", "0", module=store.dependencies
     ),
     "half a change is kept": _half_kept,
+    "a retry lets dependents go on": lambda patch: patch.setattr(
+        store.dependencies, "resettle", store.dependencies.settle
+    ),
+    "a cancelled job cancels nobody": _in_sql(
+        "_CANCEL_DEPENDENTS", "'dead', 'cancelled'", "'dead'", module=store.dependencies
+    ),
+    "who runs nevertheless waits": _in_sql(
+        "_FREE_DEPENDENTS", "= 'run'", "= 'never'", module=store.dependencies
+    ),
+    "a paused queue is served": _in_claim("queue.paused = 0", "1"),
+    "one more runs than a queue allows": _in_claim("1000000)) > (", "1000000)) >= ("),
 }
 
 

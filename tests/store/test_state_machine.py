@@ -41,6 +41,7 @@ from store import (
     LeaseLost,
     NewJob,
     NoSuchJob,
+    OnDependencyFailure,
     Outcome,
     Output,
     QueueInfo,
@@ -98,6 +99,7 @@ class Draft:
     max_retries: int | None
     needs: tuple[int, ...]
     key: str | None
+    on_failure: OnDependencyFailure
 
     def to_job(self, now: int, known: Sequence[str]) -> NewJob:
         latest = [job_id for job_id in known if job_id != f"j{self.name}"][-6:]
@@ -111,6 +113,7 @@ class Draft:
             max_retries=self.max_retries,
             depends_on=tuple(latest[place % len(latest)] for place in self.needs) if latest else (),
             unique_key=self.key,
+            on_dependency_failure=self.on_failure,
         )
 
 
@@ -131,6 +134,7 @@ DRAFTS = st.lists(
         max_retries=st.sampled_from((0, 1, 2, 3, None)),
         needs=st.just(()) | st.lists(PLACE, max_size=2).map(tuple),
         key=_seldom(st.sampled_from(("night", "day"))),
+        on_failure=st.sampled_from((OnDependencyFailure.HOLD, *OnDependencyFailure)),
     ),
     min_size=1,
     max_size=4,
@@ -245,6 +249,27 @@ class QueueMachine(RuleBasedStateMachine):
             known += [] if draft.name is None else [f"j{draft.name}"]
         self._enqueue(jobs)
 
+    @step(drafts=DRAFTS)
+    def enqueue_what_is_new(self, drafts: list[Draft]) -> None:
+        known = self.model.ids()
+        batch = [draft.to_job(self.clock.ms, known) for draft in drafts]
+        ids, keys = (
+            {*known},
+            {job.key for job in self.model.jobs.values() if not job.state.finished},
+        )
+        new: list[NewJob] = []
+        for job in batch:
+            if job.id not in ids and (job.unique_key is None or job.unique_key not in keys):
+                new.append(job)
+                ids |= {job.id} if job.id else set()
+                keys.add(job.unique_key)
+        stored = self._change(lambda queue: queue.enqueue(batch, skip_existing=True))
+        assert [job.id or job_id for job, job_id in zip(new, stored, strict=True)] == stored
+        places = dict(self._rows("SELECT id, seq FROM job"))  # what is left out leaves gaps
+        self.model.enqueue(new, stored, self.clock.ms, [places[job_id] for job_id in stored])
+        [(self.model.last_seq,)] = self._rows("SELECT seq FROM sqlite_sequence WHERE name = 'job'")
+        self.tally["left out"] += len(batch) - len(new)
+
     @step(
         act=st.sampled_from(("cancel", "retry", "delete")),
         places=PLACES,
@@ -340,6 +365,13 @@ class QueueMachine(RuleBasedStateMachine):
             wanted = JobFilter(states=states, queue=name)
             assert self._store().delete_matching(wanted, finished_before=before) == len(jobs)
         self.model.delete(jobs)
+
+    @step(name=st.sampled_from(QUEUES), paused=CARELESS, most=_seldom(st.integers(1, 3)))
+    def set_a_queue(self, name: str, paused: bool, most: int | None) -> None:
+        self._change(lambda queue: queue.queues.set_max_running(name, most))
+        self.model.max_running[name] = most
+        self._change(lambda queue: queue.queues.set_paused([name], paused))
+        (self.model.paused.add if paused else self.model.paused.discard)(name)
 
     # Workers -------------------------------------------------------------------------------------
 
@@ -463,8 +495,8 @@ class QueueMachine(RuleBasedStateMachine):
         for info in status.queues:
             assert info == QueueInfo(
                 info.name,
-                paused=False,
-                max_running=None,
+                paused=info.name in self.model.paused,
+                max_running=self.model.max_running.get(info.name),
                 pending=depth.get((info.name, "pending"), 0),
                 processing=depth.get((info.name, "processing"), 0),
             )
@@ -690,7 +722,8 @@ class QueueMachine(RuleBasedStateMachine):
 
 _UNMET = (
     "SELECT 1 FROM dependency JOIN job AS needed ON needed.seq = dependency.needs"
-    " WHERE dependency.job = job.seq AND needed.state <> 'completed'"
+    " WHERE dependency.job = job.seq AND needed.state <> 'completed' AND NOT"
+    " (job.on_dependency_failure = 'run' AND needed.state IN ('dead', 'cancelled'))"
 )
 FORBIDDEN = {
     "leased means processing": "SELECT id FROM job"
@@ -733,6 +766,7 @@ def test_the_store_is_what_the_model_says_whatever_happens() -> None:
     print(dict(tally))
     assert tally["claimed"] >= EXAMPLES * 5
     assert tally["undone"] >= EXAMPLES / 3
+    assert tally["left out"] >= EXAMPLES / 10
     assert tally["reverted"] >= EXAMPLES / 10
     assert tally["lease lost"] >= EXAMPLES / 4
     assert tally["recovered"] >= EXAMPLES / 4
