@@ -84,6 +84,8 @@ def test_no_file_says_nothing(tmp_path: Path) -> None:
         ("[keys.jobs]\nretry = 'x'", "2: keys.jobs.retry: x is the key of jobs.cancel already"),
         ("[keys]\napp.add = 'j'", "2: keys.app.add: j is the key of "),
         ("[keys]\nworkers.drain = 'a'", "2: keys.workers.drain: a is the key of app.add already"),
+        ("[keys]\nqueues.edit = 'T'", "2: keys.queues.edit: T is the key of app.schedules already"),
+        ("[keys]\nschedules.ad = 'b'", "2: keys.schedules.ad: no such action; did you mean"),
         ("keys = 1", "1: keys: must be a table"),
         ("x = [", "(at end of document)"),
     ],
@@ -102,6 +104,9 @@ def test_keys_may_change_places_and_share_what_they_shared(tmp_path: Path) -> No
         tmp_path, "[keys]\njobs.retry = 'x'\njobs.cancel = 'r'\njob.cancel = 'r'\njob.retry = 'x'"
     )
     assert swapped.keys["jobs.retry"] == "x"
+    moved = {"queues.pause": "H", "schedules.remove": "Z", "job.chain": "K", "marks.mark": "m"}
+    lines = "\n".join(f"{name} = '{key}'" for name, key in moved.items())
+    assert _read(tmp_path, f"[keys]\n{lines}").keys == moved
     assert _read(tmp_path, "[keys]\nworkers.start = 's'").keys == {"workers.start": "s"}
 
 

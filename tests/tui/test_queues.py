@@ -85,7 +85,7 @@ async def test_pausing_all_names_them_and_freezes_them(backstage: Backstage) -> 
     _fill(backstage)
     backstage.queue.queues.set_paused(["net"], True)
     async with opened(backstage) as stage:
-        await _go(stage)
+        screen = await _go(stage)
         await stage.press("P")
         await stage.until_screen(Confirm)
         await stage.until_shown(
@@ -97,6 +97,7 @@ async def test_pausing_all_names_them_and_freezes_them(backstage: Backstage) -> 
         await stage.press("P")
         await stage.until_screen(Confirm)
         backstage.pending("late1", queue="zeta")
+        await stage.until(lambda: screen.table.total == 4)
         await stage.press("y")
         await stage.until(lambda: _paused(backstage) == {"gpu", "mail", "net"})
         await stage.until_shown("3 paused")
