@@ -19,17 +19,14 @@ def dependency_states(queue: Queue, job: Job) -> dict[str, JobState | None]:
     return {name: _state(queue, name) for name in job.depends_on[:MOST_DEPENDENCIES]}
 
 
-def _state(queue: Queue, job_id: str) -> JobState | None:
-    try:
-        return queue.job(job_id).state
-    except NoSuchJob:
-        return None
-
-
-def why_not_started(queue: Queue, job: Job) -> str:
-    """What a job that never ran waits for, as a sentence."""
+def why_not_started(queue: Queue, job: Job) -> tuple[str, ...]:
+    """What a job that never ran waits for, in sentences."""
     if job.state in FINISHED:
-        return f"It is {job.state.label}, and never ran."
+        return (f"It never ran: it is {job.state.label}.",)
+    return "Not started yet.", _reason(queue, job)
+
+
+def _reason(queue: Queue, job: Job) -> str:
     if job.state is JobState.BLOCKED:
         return f"It waits for {_needed(queue, job)}."
     now = queue.now()
@@ -47,8 +44,17 @@ def _needed(queue: Queue, job: Job) -> str:
         for name, state in dependency_states(queue, job).items()
         if state is not None and state not in met
     ]
+    if not unmet:
+        return "what it depends on"
     more = len(unmet) - _NAMED
     return ", ".join(unmet[:_NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
+def _state(queue: Queue, job_id: str) -> JobState | None:
+    try:
+        return queue.job(job_id).state
+    except NoSuchJob:
+        return None
 
 
 def _in_its_queue(queue: Queue, job: Job) -> str:

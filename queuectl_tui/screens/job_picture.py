@@ -58,7 +58,7 @@ def read_job(
     dependencies, chain = dependency_states(queue, job), queue.chain(job_id)
     numbers = [attempt.number for attempt in attempts]
     if not numbers:
-        reason = why_not_started(queue, job)
+        reason = " ".join(why_not_started(queue, job))
         return JobPicture(queue.now(), job, attempts, dependencies, chain, reason)
     number = choice.number if choice.number in numbers else numbers[-1]
     written = {stream: queue.output(job_id, number, stream).size() for stream in Stream}
@@ -93,7 +93,7 @@ def _first_written(written: Mapping[Stream, int], last: JobPicture | None, numbe
 def nothing_written(picture: JobPicture) -> str:
     """What stands where output would."""
     if not picture.attempts:
-        return f"Not started yet. {picture.not_started}"
+        return picture.not_started
     if picture.number == picture.attempts[-1].number and picture.job.state is JobState.PROCESSING:
         return "It has written nothing yet."
     return "It wrote nothing."

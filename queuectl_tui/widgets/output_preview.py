@@ -84,8 +84,7 @@ def read_preview(queue: Queue, job_id: str, count: int, *, first: Stream) -> Pre
         except NoSuchJob:
             return None
         except QueueError:
-            reason = why_not_started(queue, queue.job(job_id))
-            return Preview(job_id, lines=("Not started yet.", reason))
+            return Preview(job_id, lines=why_not_started(queue, queue.job(job_id)))
         written = output.size()
         if written:
             return Preview(job_id, stream, written, tail(output, count), output.live)
