@@ -11,7 +11,7 @@ import sqlite3
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache, wraps
 from pathlib import Path
 from random import Random
@@ -41,7 +41,6 @@ from store import (
     LeaseLost,
     NewJob,
     NoSuchJob,
-    OnDependencyFailure,
     Outcome,
     Output,
     QueueInfo,
@@ -53,6 +52,21 @@ from store import (
 from store.queue import Queue
 
 from .breakage import BROKEN, BreakableClock, Breakage, broken
+from .drafts import (
+    CARELESS,
+    DRAFTS,
+    MEANWHILE,
+    MOMENTS,
+    OUTCOMES,
+    PLACE,
+    PLACES,
+    QUEUES,
+    SOME_QUEUES,
+    STATES,
+    Draft,
+    seldom,
+)
+from .forbidden import FORBIDDEN
 from .model import ATTEMPT_COLUMNS, JOB_COLUMNS, RETRYABLE, Model, ModelJob
 
 # Shorter by hand: QUEUECTL_CHAOS=0.2 pytest tests/store. CI always runs it whole.
@@ -75,7 +89,6 @@ QUICK_TO_FAIL = settings(
 IN_MEMORY = "/dev/shm" if os.path.isdir("/dev/shm") else None
 
 KEEP_DONE, KEEP_DEAD = 60_000, 120_000
-QUEUES = ("default", "mail", "web")
 TABLES = (
     *("job", "attempt", "dependency", "queue", "worker", "job_count", "throughput"),
     "sqlite_sequence",
@@ -85,85 +98,6 @@ ALLOWED = {"cancel": UNFINISHED, "retry": RETRYABLE, "delete": FINISHED}
 SETTLED = {stream: Output(0, b"") for stream in Stream}
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Draft:
-    """A job as somebody might want it; ``needs`` are places among the latest ids."""
-
-    name: int | None
-    queue: str
-    priority: int
-    wait: int | None
-    at: int | None
-    max_retries: int | None
-    needs: tuple[int, ...]
-    key: str | None
-    on_failure: OnDependencyFailure
-
-    def to_job(self, now: int, known: Sequence[str]) -> NewJob:
-        latest = [job_id for job_id in known if job_id != f"j{self.name}"][-6:]
-        return NewJob(
-            command="true",
-            id=None if self.name is None else f"j{self.name}",
-            queue=self.queue,
-            priority=self.priority,
-            delay=None if self.wait is None else self.wait / 1000,
-            run_at=None if self.at is None or self.wait is not None else now + self.at,
-            max_retries=self.max_retries,
-            depends_on=tuple(latest[place % len(latest)] for place in self.needs) if latest else (),
-            unique_key=self.key,
-            on_dependency_failure=self.on_failure,
-        )
-
-
-def _seldom(strategy: st.SearchStrategy[T]) -> st.SearchStrategy[T | None]:
-    return st.one_of(st.none(), st.none(), st.none(), strategy)
-
-
-PLACE = st.integers(0, 999)
-PLACES = st.lists(PLACE, min_size=1, max_size=3)
-DRAFTS = st.lists(
-    st.builds(
-        Draft,
-        name=st.none() | st.integers(0, 30),
-        queue=st.sampled_from(QUEUES),
-        priority=st.sampled_from((0, 0, -3, 5)),
-        wait=_seldom(st.sampled_from((1, 500, 2000, 5000))),
-        at=_seldom(st.sampled_from((-1000, 1, 3000))),
-        max_retries=st.sampled_from((0, 1, 2, 3, None)),
-        needs=st.just(()) | st.lists(PLACE, max_size=2).map(tuple),
-        key=_seldom(st.sampled_from(("night", "day"))),
-        on_failure=st.sampled_from((OnDependencyFailure.HOLD, *OnDependencyFailure)),
-    ),
-    min_size=1,
-    max_size=4,
-)
-
-
-def _outcome(
-    state: AttemptState, exit_code: int | None, error: str | None, tree_empty: bool
-) -> Outcome:
-    return Outcome(state, exit_code=exit_code, error=error, tree_empty=tree_empty)
-
-
-OUTCOMES = st.builds(
-    _outcome,  # of a named tuple itself Hypothesis makes up what it isn't told
-    state=st.sampled_from(
-        (
-            *(AttemptState.COMPLETED, AttemptState.FAILED, AttemptState.FAILED),
-            *(AttemptState.TIMED_OUT, AttemptState.CANCELLED, AttemptState.LOST),
-        )
-    ),
-    exit_code=st.sampled_from((0, 3, None)),
-    error=st.sampled_from((None, "boom")),
-    tree_empty=st.sampled_from((True, True, False)),
-)
-MEANWHILE = st.lists(st.tuples(st.integers(0, 2), st.none() | OUTCOMES), max_size=2)
-SOME_QUEUES = st.sampled_from(((), (), ("mail",), ("web", "default"), ("mail", "none")))
-CARELESS = st.sampled_from((False, False, False, True))
-STATES = st.frozensets(st.sampled_from(JobState), max_size=3)
-MOMENTS = st.sampled_from((1, 999, 1000, 2000, 4000, 8000, 90_000, 7_200_000))
 
 
 class Undone(Exception):
@@ -366,7 +300,7 @@ class QueueMachine(RuleBasedStateMachine):
             assert self._store().delete_matching(wanted, finished_before=before) == len(jobs)
         self.model.delete(jobs)
 
-    @step(name=st.sampled_from(QUEUES), paused=CARELESS, most=_seldom(st.integers(1, 3)))
+    @step(name=st.sampled_from(QUEUES), paused=CARELESS, most=seldom(st.integers(1, 3)))
     def set_a_queue(self, name: str, paused: bool, most: int | None) -> None:
         self._change(lambda queue: queue.queues.set_max_running(name, most))
         self.model.max_running[name] = most
@@ -718,45 +652,6 @@ class QueueMachine(RuleBasedStateMachine):
             if not self.model.of_lease(lease.attempt_id)
             and not self.model.held_by(lease.attempt_id)
         ]
-
-
-_UNMET = (
-    "SELECT 1 FROM dependency JOIN job AS needed ON needed.seq = dependency.needs"
-    " WHERE dependency.job = job.seq AND needed.state <> 'completed' AND NOT"
-    " (job.on_dependency_failure = 'run' AND needed.state IN ('dead', 'cancelled'))"
-)
-FORBIDDEN = {
-    "leased means processing": "SELECT id FROM job"
-    " WHERE (state = 'processing') <> (lease IS NOT NULL)",
-    "the lease is the one running attempt": "SELECT job.id FROM job"
-    " LEFT JOIN attempt ON attempt.job = job.seq AND attempt.state = 'running'"
-    " GROUP BY job.seq HAVING count(attempt.id) > 1 OR max(attempt.id) IS NOT job.lease",
-    "only running attempts have no end": "SELECT id FROM attempt"
-    " WHERE (state = 'running') <> (finished_at IS NULL)",
-    "numbers count the attempts": "SELECT job.id FROM job"
-    " LEFT JOIN attempt ON attempt.job = job.seq GROUP BY job.seq"
-    " HAVING count(attempt.id) <> job.number OR coalesce(max(attempt.number), 0) <> job.number",
-    "numbers rise with time": "SELECT earlier.id FROM attempt AS earlier JOIN attempt AS later"
-    " ON later.job = earlier.job AND later.number > earlier.number AND later.id < earlier.id",
-    "no more attempts than started": "SELECT id FROM job WHERE attempts > number",
-    "no more attempts than allowed": "SELECT id FROM job WHERE attempts > max_retries + 1"
-    " OR (state IN ('pending', 'blocked', 'failed') AND attempts > max_retries)",
-    "dead means exhausted": "SELECT id FROM job WHERE state = 'dead' AND attempts <= max_retries",
-    "failed or running means attempted": "SELECT id FROM job"
-    " WHERE state IN ('failed', 'processing', 'dead') AND attempts = 0",
-    "ready is what a worker may take": "SELECT id FROM job"
-    " WHERE ready AND (state NOT IN ('pending', 'failed') OR held_by IS NOT NULL)",
-    "only what runs is asked to stop": "SELECT id FROM job"
-    " WHERE cancel_requested AND state <> 'processing'",
-    "the last attempt holds, and has ended": "SELECT job.id FROM job"
-    " JOIN attempt ON attempt.job = job.seq AND attempt.number = job.number"
-    " WHERE held_by IS NOT NULL AND (held_by <> attempt.id OR attempt.state = 'running')",
-    "blocked means that something is unmet": "SELECT id FROM job"
-    f" WHERE state = 'blocked' AND NOT EXISTS ({_UNMET})",
-    "a key has one unfinished job": "SELECT unique_key FROM job WHERE unique_key IS NOT NULL"
-    " AND state NOT IN ('completed', 'dead', 'cancelled')"
-    " GROUP BY unique_key HAVING count(*) > 1",
-}
 
 
 def test_the_store_is_what_the_model_says_whatever_happens() -> None:
