@@ -21,7 +21,7 @@ _SHORT = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
 
 GLYPHS = {
     JobState.PENDING: "·",
-    JobState.BLOCKED: "⧗",
+    JobState.BLOCKED: "◌",
     JobState.PROCESSING: "▶",
     JobState.FAILED: "↻",
     JobState.COMPLETED: "✓",

@@ -64,7 +64,7 @@ def photograph(app: App[Any], caption: str = "") -> Frame:
     stack = app._background_screens  # noqa: SLF001 - as Textual's own screenshots are made
     console.print(app.screen._compositor.render_update(full=True, screen_stack=stack))  # noqa: SLF001
     segments = Segment.filter_control(console._record_buffer)  # noqa: SLF001
-    lines = [*Segment.split_and_crop_lines(segments, length=width)][:height]
+    lines = [*Segment.split_and_crop_lines(segments, width, include_new_lines=False)][:height]
     rows = tuple(_row(y, Segment.simplify(line)) for y, line in enumerate(lines))
     return Frame(width, rows, caption)
 

@@ -11,7 +11,7 @@ _STATES = {
     AttemptState.RUNNING: Cell("▶ running", "processing"),
     AttemptState.COMPLETED: Cell("✓ completed", "completed"),
     AttemptState.FAILED: Cell("✗ failed", "dead"),
-    AttemptState.TIMED_OUT: Cell("⧗ timed out", "dead"),
+    AttemptState.TIMED_OUT: Cell("◷ timed out", "dead"),
     AttemptState.CANCELLED: Cell("⊘ cancelled", "cancelled"),
     AttemptState.RELEASED: Cell("↺ released", "dim"),
     AttemptState.LOST: Cell("? lost", "warn"),

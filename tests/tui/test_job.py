@@ -265,7 +265,7 @@ async def test_the_chain_shows_both_ways_and_leads_along_it(backstage: Backstage
         await stage.until_at("pack")
         await _open(stage)
         await stage.press("4")
-        await stage.until_shown("3 before it · 2 after it", "┌ fetch", "└ ship", "⧗ BLOCKED")
+        await stage.until_shown("3 before it · 2 after it", "┌ fetch", "└ ship", "◌ BLOCKED")
         assert _rows(stage) == [
             "-2 fetch…", "-1 lint", "-2 fetch", "-1 build", "0 pack", "1 ship", "1 note",
         ]  # fmt: skip

@@ -27,7 +27,7 @@ async def test_rows_tabs_and_header_say_what_is_there(backstage: Backstage) -> N
         assert stage.rows()[0] == "cancelled1"
         assert len(stage.rows()) == 7
         await stage.until_shown(
-            "▶ RUNNING", "✓ DONE", "✗ DEAD", "· PENDING", "⧗ BLOCKED", "⊘ CANCELLED"
+            "▶ RUNNING", "✓ DONE", "✗ DEAD", "· PENDING", "◌ BLOCKED", "⊘ CANCELLED"
         )
         tabs = stage.line(StateTabs)
         assert "0 ALL 7" in tabs
