@@ -300,7 +300,7 @@ def _print(
     queue: Queue, ids: Sequence[str], *, as_json: bool, show_env: bool, dry_run: bool
 ) -> None:
     if not as_json:
-        streams.write("".join(f"{job_id}\n" for job_id in ids))
+        streams.write("\n".join([*ids, ""]))
     elif dry_run:
         print_json_array({"id": job_id} for job_id in ids)
     else:
