@@ -207,6 +207,7 @@ class JobListScreen(LiveScreen[ListPicture]):
 
     @work(group="progress")
     async def _read_progress(self, running: Sequence[str]) -> None:
+        table = self.table
         try:
             progress = await self.session.call(
                 Lane.PROGRESS, lambda queue: read_progress(queue, running)
@@ -216,7 +217,8 @@ class JobListScreen(LiveScreen[ListPicture]):
         finally:
             self._reading_progress = False
         self._progressing = bool(progress)
-        self.table.show_progress(progress)
+        if table.is_attached:
+            table.show_progress(progress)
 
     def show_health(self, health: Health) -> None:
         self.query_one(StoreHeader).show_health(health)
