@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Generic
 
 from rich.segment import Segment
+from rich.style import Style
 from textual import events
 from textual.binding import Binding, BindingType
 from textual.geometry import Region, Size
@@ -114,6 +115,7 @@ class RowTable(ScrollView, Generic[Row]):
         self._sorted: tuple[str, bool] | None = None
         self._sorting: str | None = None
         self._painted: dict[int, _Look] = {}
+        self._blended: dict[tuple[str, str], Style] = {}
         self._empty: tuple[str, ...] = ()
         self.keeps_in_sight = False
 
@@ -343,13 +345,21 @@ class RowTable(ScrollView, Generic[Row]):
         index = self.scroll_offset.y + y - _HEADER
         look = self._painted[index] = self._look(index)
         surface = self.get_component_rich_style(f"table--{look.surface}")
+        gap = Segment(" " * GAP, surface)
         segments = [Segment(look.gutter, surface)]
         for cell in look.cells:
-            # only the full style has its colour blended; the background is the row's all the same
-            tone = self.get_component_rich_style(f"tone--{cell.tone}")
-            style = surface + tone + surface.background_style
-            segments += [Segment(cell.text, style), Segment(" " * GAP, surface)]
+            segments += [Segment(cell.text, self._style(look.surface, cell.tone)), gap]
         return Strip(segments).adjust_cell_length(width, surface)
+
+    def _style(self, surface_name: str, tone_name: str) -> Style:
+        style = self._blended.get((surface_name, tone_name))
+        if style is None:
+            # only the full style has its colour blended; the background is the row's all the same
+            surface = self.get_component_rich_style(f"table--{surface_name}")
+            tone = self.get_component_rich_style(f"tone--{tone_name}")
+            style = surface + tone + surface.background_style
+            self._blended[surface_name, tone_name] = style
+        return style
 
     def _header(self, width: int) -> Strip:
         plain = self.get_component_rich_style("table--header")
@@ -400,6 +410,7 @@ class RowTable(ScrollView, Generic[Row]):
     def notify_style_update(self) -> None:
         super().notify_style_update()
         self._painted.clear()
+        self._blended.clear()
 
     async def on_click(self, event: events.Click) -> None:
         if event.y < _HEADER:

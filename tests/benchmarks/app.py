@@ -1,0 +1,161 @@
+"""The app over a million jobs, in a pseudo-terminal: ``python tests/benchmarks/app.py``."""
+
+from __future__ import annotations
+
+import os
+import re
+import select
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pexpect
+import psutil
+import pyte
+from measure import Filling, Row, percentile, store
+
+from store import NewJob
+from workers import start_detached
+
+_COLUMNS, _LINES = 120, 36
+_KEY, _FIRST_ROWS, _FILTERED, _MEMORY = 25, 700, 500, 100  # ms, ms, ms, MB
+_TIMES = 15
+_PATIENCE, _MOMENT = 60.0, 0.03  # seconds
+Holds = Callable[[str], object]
+
+
+class Terminal:
+    """The app as it is painted; ``press`` tells after how many ms something was to be seen."""
+
+    def __init__(self, db: Path) -> None:
+        self._screen = pyte.Screen(_COLUMNS, _LINES)
+        self._stream = pyte.ByteStream(self._screen)
+        self._unread: list[tuple[float, bytes]] = []
+        self._begun = self._shown_at = time.perf_counter()
+        self.child = pexpect.spawn(
+            sys.executable,
+            ["-m", "queuectl_tui", "--db", str(db)],
+            dimensions=(_LINES, _COLUMNS),
+            encoding=None,
+            env={**os.environ, "TERM": "xterm-256color", "LANG": "C.UTF-8"},
+        )
+        self.child.delaybeforesend = None
+
+    @property
+    def picture(self) -> str:
+        lines = (self._screen.buffer[row] for row in range(_LINES))
+        return "\n".join("".join(line[x].data for x in range(_COLUMNS)) for line in lines)
+
+    def press(self, keys: str, *wanted: Holds) -> list[float]:
+        """For each of ``wanted``, in order, the ms until it held."""
+        for _, data in self._came():
+            self._stream.feed(data)
+        self._unread.clear()
+        self._begun = time.perf_counter()
+        self.child.send(keys.encode())
+        return [self.until(holds) for holds in wanted]
+
+    def until(self, holds: Holds) -> float:
+        """The ms since the keys were pressed; what it takes to read the picture isn't counted."""
+        at = self._shown_at
+        while not holds(self.picture):
+            while not self._unread:
+                if time.perf_counter() > self._begun + _PATIENCE:
+                    raise TimeoutError(self.picture)
+                self._unread = self._came()
+            at, data = self._unread.pop(0)
+            self._stream.feed(data)
+        self._shown_at = at
+        return max(0.0, at - self._begun) * 1000
+
+    def _came(self) -> list[tuple[float, bytes]]:
+        """What comes until nothing comes for a moment, and when."""
+        came = self._unread
+        while select.select([self.child.child_fd], [], [], _MOMENT)[0]:
+            came.append((time.perf_counter(), os.read(self.child.child_fd, 65_536)))
+        return came
+
+
+def app(rounds: int) -> Iterator[Row]:
+    """From a key to its picture over 1,000,000 jobs, two workers busy"""
+    with store(Filling(ready=100_000, ended=900_000)) as queue:
+        queue.enqueue(NewJob(command="sleep 0.2", priority=9) for _ in range(10_000))
+        start_detached(queue, count=2)
+        starts = []
+        for _ in range(rounds):
+            terminal = Terminal(queue.path)
+            starts.append(terminal.until(_cursor))
+            terminal.press("q")
+            terminal.child.wait()
+        yield Row("first rows", "ms", statistics.median(starts), at_most=_FIRST_ROWS)
+        terminal = Terminal(queue.path)
+        terminal.until(_cursor)
+        try:
+            yield from _keys(terminal)
+            used = psutil.Process(terminal.child.pid).memory_info().rss / 1e6
+            yield Row("memory, resident", "MB", used, at_most=_MEMORY)
+        finally:
+            terminal.child.close(force=True)
+
+
+def _keys(terminal: Terminal) -> Iterator[Row]:
+    yield from _figures("move", [_moved(terminal, "j") for _ in range(_TIMES)], _KEY)
+    yield from _figures("page", [_moved(terminal, "\x06") for _ in range(_TIMES)], _KEY)
+    ends = [_moved(terminal, key) for _ in range(_TIMES) for key in "Gg"]
+    yield from _figures("end", ends, _KEY)
+    states = [
+        terminal.press(key, lambda text, word=word: re.search(rf"Jobs +{word}\b", text))[0]
+        for _ in range(_TIMES // 3)
+        for key, word in (("1", "PENDING"), ("3", "RUNNING"), ("7", "CANCELLED"))
+    ]
+    yield from _figures("filter by state", states, _KEY)
+    terminal.press("0", lambda text: re.search(r"Jobs {9}", text))
+    for column in ("id", "state", "queue", "priority", "attempts", "run_at", "exit", "command"):
+        sorts = [_sorted(terminal, column) for _ in range(4)]
+        yield from _figures(f"sort by {column}", [sort[0] for sort in sorts], _KEY)
+        yield Row("  its rows, median", "ms", statistics.median(sort[1] for sort in sorts))
+    _sorted(terminal, "created")
+    finds = []
+    for _ in range(5):
+        typed, found = terminal.press(
+            "/ru", lambda text: re.search(r"/ *ru", text), lambda text: "“ru”" in text
+        )
+        finds.append(found)
+        terminal.press("\x1b", lambda text: "“" not in text)
+    yield Row(
+        "text filter, first matches, median", "ms", statistics.median(finds), at_most=_FILTERED
+    )
+
+
+def _figures(what: str, times: list[float], goal: float) -> Iterator[Row]:
+    yield Row(f"{what}, median", "ms", statistics.median(times))
+    yield Row(f"{what}, 95 of 100", "ms", percentile(times, 95), at_most=goal)
+
+
+def _moved(terminal: Terminal, key: str) -> float:
+    before = _cursor(terminal.picture)
+    return terminal.press(key, lambda text: _cursor(text) not in (None, before))[0]
+
+
+def _cursor(text: str) -> str | None:
+    """The row at the cursor, once it is there to be read."""
+    found = re.search(r"^> +(\S+ .*?)\s*$", text, re.M)
+    return found.group(1) if found else None
+
+
+def _sorted(terminal: Terminal, column: str) -> list[float]:
+    """Until the key is answered, and until the rows are there."""
+    terminal.press(":", lambda text: re.search(r"^ *:", text, re.M))
+    terminal.press(f"sort {column}", lambda text: f"sort {column}" in text)
+    return terminal.press(
+        "\r",
+        lambda text: f"sort {column}" not in text,
+        lambda text: f"· {column}" in text and "…" not in text.split("COMMAND")[0][-90:],
+    )
+
+
+if __name__ == "__main__":
+    for row in app(3):
+        print(f"  {row.what:<54} {row.shown:>16}  {row.goal}".rstrip(), flush=True)
