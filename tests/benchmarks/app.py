@@ -50,12 +50,16 @@ class Terminal:
 
     def press(self, keys: str, *wanted: Holds) -> list[float]:
         """For each of ``wanted``, in order, the ms until it held."""
-        for _, data in self._came():
-            self._stream.feed(data)
-        self._unread.clear()
+        self.settle()
         self._begun = time.perf_counter()
         self.child.send(keys.encode())
         return [self.until(holds) for holds in wanted]
+
+    def settle(self) -> None:
+        """Wait until nothing comes any more."""
+        for _, data in self._came():
+            self._stream.feed(data)
+        self._unread.clear()
 
     def until(self, holds: Holds) -> float:
         """The ms since the keys were pressed; what it takes to read the picture isn't counted."""
@@ -119,14 +123,13 @@ def _keys(terminal: Terminal) -> Iterator[Row]:
     _sorted(terminal, "created")
     finds = []
     for _ in range(5):
-        typed, found = terminal.press(
+        _, found = terminal.press(
             "/ru", lambda text: re.search(r"/ *ru", text), lambda text: "“ru”" in text
         )
         finds.append(found)
         terminal.press("\x1b", lambda text: "“" not in text)
-    yield Row(
-        "text filter, first matches, median", "ms", statistics.median(finds), at_most=_FILTERED
-    )
+    found = statistics.median(finds)
+    yield Row("text filter, first matches, median", "ms", found, at_most=_FILTERED)
 
 
 def _figures(what: str, times: list[float], goal: float) -> Iterator[Row]:
@@ -135,24 +138,25 @@ def _figures(what: str, times: list[float], goal: float) -> Iterator[Row]:
 
 
 def _moved(terminal: Terminal, key: str) -> float:
+    terminal.settle()
     before = _cursor(terminal.picture)
     return terminal.press(key, lambda text: _cursor(text) not in (None, before))[0]
 
 
 def _cursor(text: str) -> str | None:
     """The row at the cursor, once it is there to be read."""
-    found = re.search(r"^> +(\S+ .*?)\s*$", text, re.M)
+    found = re.search(r"^> +(\S+ .*?)\s*$", text, re.MULTILINE)
     return found.group(1) if found else None
 
 
 def _sorted(terminal: Terminal, column: str) -> list[float]:
     """Until the key is answered, and until the rows are there."""
-    terminal.press(":", lambda text: re.search(r"^ *:", text, re.M))
+    terminal.press(":", lambda text: re.search(r"^ *:", text, re.MULTILINE))
     terminal.press(f"sort {column}", lambda text: f"sort {column}" in text)
     return terminal.press(
         "\r",
         lambda text: f"sort {column}" not in text,
-        lambda text: f"· {column}" in text and "…" not in text.split("COMMAND")[0][-90:],
+        lambda text: f"· {column}" in text and not re.search(r"[A-Z]…", text),
     )
 
 
