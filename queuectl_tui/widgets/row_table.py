@@ -354,10 +354,11 @@ class RowTable(ScrollView, Generic[Row]):
     def _style(self, surface_name: str, tone_name: str) -> Style:
         style = self._blended.get((surface_name, tone_name))
         if style is None:
-            # only the full style has its colour blended; the background is the row's all the same
+            # only the full style has its colour blended; the background is the row's all the same;
+            # reversed, a tone would be the background
             surface = self.get_component_rich_style(f"table--{surface_name}")
             tone = self.get_component_rich_style(f"tone--{tone_name}")
-            style = surface + tone + surface.background_style
+            style = surface if surface.reverse else surface + tone + surface.background_style
             self._blended[surface_name, tone_name] = style
         return style
 
