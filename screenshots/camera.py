@@ -29,6 +29,7 @@ PATIENCE = 20.0
 CELL, LINE, FONT = 8.4, 18, 14
 CAPTION = 30
 FAMILY = "'DejaVu Sans Mono',Menlo,Consolas,'Liberation Mono',monospace"
+_STILL = "@media (prefers-reduced-motion:reduce){g{animation:none!important}}"
 _BLANK = " \N{NO-BREAK SPACE}"
 
 
@@ -90,7 +91,8 @@ def _is_busy(app: App[Any]) -> bool:
 def film(frames: Sequence[Frame], seconds: Sequence[float]) -> str:
     """One picture that steps through ``frames``, by style alone; each stays for its ``seconds``.
 
-    A row is written once, however many frames show it. Where nothing moves, the last frame is seen.
+    A row is written once, however many frames show it. Where nothing moves, or nothing may, the
+    last frame is seen.
     """
     shown: dict[str, list[int]] = {}
     for number, frame in enumerate(frames):
@@ -99,7 +101,7 @@ def film(frames: Sequence[Frame], seconds: Sequence[float]) -> str:
     sets = {tuple(numbers): None for numbers in shown.values()}
     names = {numbers: f"f{index}" for index, numbers in enumerate(sets)}
     lines = _head(frames[0].width, len(frames[0].rows), caption=True)
-    lines += ["<style>", *_steps(names, seconds), "</style>"]
+    lines += ["<style>", *_steps(names, seconds), _STILL, "</style>"]
     for row, numbers in shown.items():
         still = len(numbers) == len(frames)
         lines.append(row if still or not row else f'<g class="{names[tuple(numbers)]}">{row}</g>')
