@@ -30,7 +30,7 @@ APPLICATION_ID = 0x51435455  # "QCTU"
 MINIMUM_SQLITE = (3, 37, 0)  # STRICT tables; RETURNING is older
 _MAGIC = b"SQLite format 3\x00"
 _BUSY_MS = 200
-_LOOK_AT_GATE = 0.005  # seconds, at most, between two looks of somebody who waits
+_LOOK_AT_GATE = 0.001  # seconds, at most, between two looks of somebody who waits
 _PRAGMAS = (
     "foreign_keys = 1",
     "cache_size = -8000",
@@ -191,24 +191,37 @@ class Database:
     def _through_gate(self, deadline: float) -> Iterator[None]:
         """Queue up in front of SQLite's lock, whose own waiting starves some of many writers.
 
-        The lock is on a file opened here and now: one open file would be shared by all threads.
+        Who has the turnstile is the next through the gate: one that has just been inside must let
+        in who waits. The locks are on files opened here and now: one open file would be shared by
+        all threads.
         """
-        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-        fd = os.open(self.folder / "gate", flags, 0o600)
+        gate = self._open_lock("gate")
         try:
-            pause = 0.00005
-            while True:
-                try:
-                    fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    if time.monotonic() > deadline:
-                        raise _busy(self.path) from None
-                    time.sleep(pause)
-                    pause = min(pause * 1.5, _LOOK_AT_GATE)
+            turnstile = self._open_lock("turnstile")
+            try:
+                self._lock(turnstile, deadline)
+                self._lock(gate, deadline)
+            finally:
+                os.close(turnstile)
             yield
         finally:
-            os.close(fd)
+            os.close(gate)
+
+    def _open_lock(self, name: str) -> int:
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+        return os.open(self.folder / name, flags, 0o600)
+
+    def _lock(self, fd: int, deadline: float) -> None:
+        pause = 0.00005
+        while True:
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise _busy(self.path) from None
+                time.sleep(pause)
+                pause = min(pause * 1.5, _LOOK_AT_GATE)
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self.path, timeout=_BUSY_MS / 1000, isolation_level=None)

@@ -283,15 +283,18 @@ def test_five_supervisors_at_once(rig: Rig, program: Program) -> None:
 
 
 def test_a_worker_that_cannot_start_processes_gives_the_job_back(rig: Rig) -> None:
-    rig.start()
+    exhausted = rig.folder.parent / "exhausted"
+    exhausted.touch()
+    rig.foreground(
+        "--count", "1", environ={"PYTHONPATH": SABOTAGE, "SABOTAGE_SPAWN": str(exhausted)}
+    )
     (worker,) = rig.crew()
-    spare_descriptors(worker.pid, 2)  # enough for the store, too little for a command
 
     job_id = rig.add("echo run >> runs", max_retries=0)
     until(lambda: rig.history(job_id))
     job = rig.reached(job_id, JobState.PENDING)
     assert job.attempts == 0
-    spare_descriptors(worker.pid, 100)
+    exhausted.unlink()
 
     job = rig.ended(job_id)
     assert (job.state, job.worker, job.attempts) == (JobState.COMPLETED, worker.id, 1)

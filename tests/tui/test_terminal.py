@@ -29,13 +29,17 @@ class Terminal:
         self.raw = b""
         self._screen = pyte.Screen(COLUMNS, ROWS)
         self._stream = pyte.ByteStream(self._screen)
-        environment = {key: os.environ[key] for key in ("PATH", "HOME") if key in os.environ}
         self.child = pexpect.spawn(
             sys.executable,
             ["-m", "queuectl_tui", "--db", str(db), *options],
             dimensions=(ROWS, COLUMNS),
             encoding=None,
-            env={**environment, "TERM": "xterm-256color", "LANG": "C.UTF-8"},
+            env={
+                "PATH": os.environ["PATH"],
+                "HOME": str(db.parent),  # without what somebody has chosen there
+                "TERM": "xterm-256color",
+                "LANG": "C.UTF-8",
+            },
         )
         self.child.delaybeforesend = None
 

@@ -4,12 +4,14 @@ Put this folder on ``PYTHONPATH``; every Python process then looks here as it st
 it is in the program itself.
 
 ``SABOTAGE_DIE``     die by SIGKILL at this step, once (the file ``SABOTAGE_ONCE`` says so)
+``SABOTAGE_SPAWN``   while this file exists, the machine has no process left for a command
 ``SABOTAGE_CLOCK``   a file with the milliseconds to add to the store's clock
 ``SABOTAGE_PLANT``   a bug: what the chaos run must find
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 from contextlib import suppress
@@ -61,6 +63,19 @@ def plant_death(step: str) -> None:
     setattr(owner, name, wrapped)
 
 
+def plant_exhaustion(file: str) -> None:
+    from workers import processes
+
+    honest = processes.spawn
+
+    def spawn(*args: Any, **kwargs: Any) -> int:
+        if Path(file).exists():
+            raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        return honest(*args, **kwargs)
+
+    processes.spawn = spawn
+
+
 def plant_clock(file: str) -> None:
     import store
 
@@ -99,6 +114,8 @@ def plant_bug(bug: str) -> None:
 
 if "SABOTAGE_DIE" in os.environ:
     plant_death(os.environ["SABOTAGE_DIE"])
+if "SABOTAGE_SPAWN" in os.environ:
+    plant_exhaustion(os.environ["SABOTAGE_SPAWN"])
 if "SABOTAGE_CLOCK" in os.environ:
     plant_clock(os.environ["SABOTAGE_CLOCK"])
 if "SABOTAGE_PLANT" in os.environ:
