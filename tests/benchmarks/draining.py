@@ -123,7 +123,15 @@ def _spawn_limit() -> float:
     processes = [subprocess.Popen(command, **pipes) for _ in range(2)]
     for process in processes:
         process.stdout.readline()
-    return rate(JOBS, lambda: [process.communicate("go\n") for process in processes])
+
+    def spawn() -> None:
+        for process in processes:
+            process.stdin.write("go\n")
+            process.stdin.flush()
+        for process in processes:
+            process.communicate()
+
+    return rate(JOBS, spawn)
 
 
 # Peers -------------------------------------------------------------------------------------------
