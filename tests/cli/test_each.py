@@ -189,7 +189,7 @@ def test_of_lines_that_make_one_id_the_first_counts(cli: Cli, queue: Queue) -> N
 
 
 def test_fifty_processes_with_one_key_make_one_job(program: Program, queue: Queue) -> None:
-    with ThreadPoolExecutor(10) as pool:
+    with ThreadPoolExecutor(50) as pool:
         codes = [*pool.map(lambda _: program.run("enqueue", "--unique-key", "k", "x"), range(50))]
 
     assert sorted(done.returncode for done in codes) == [0, *[1] * 49]
