@@ -129,7 +129,7 @@ class Database:
 
     @staticmethod
     def give_way() -> None:
-        """Between two of many writes, let in who waits: the gate knows no order of arrival."""
+        """Between two of many writes, let others come to the turnstile: there it is chance."""
         time.sleep(1.5 * _LOOK_AT_GATE)
 
     def require_known_schema(self) -> None:
