@@ -250,8 +250,11 @@ class JobListScreen(LiveScreen[ListPicture]):
         self._show_title()
 
     @on(JobTable.RowsWanted)
-    @on(OutputPreview.RoomChanged)
     def _rows_wanted(self) -> None:
+        self.ask_and_hold()
+
+    @on(OutputPreview.RoomChanged)
+    def _room_changed(self) -> None:
         self.ask()
 
     @on(JobTable.Opened)

@@ -108,7 +108,7 @@ class JobsScreen(JobListScreen):
         state = TABS[number]
         self._states = frozenset() if state is None else frozenset({state})
         self.query_one(StateTabs).show_counts(self.query_one(StateTabs).counts, self.filter.states)
-        self.ask()
+        self.ask_and_hold()
 
     def list_queue(self, name: str) -> None:
         """Lists the jobs of one queue, in any state."""

@@ -6,6 +6,7 @@ import asyncio
 import time
 from abc import abstractmethod
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 
 from textual.binding import Binding, BindingType
@@ -27,6 +28,7 @@ _SLOW = 1.5
 _REST = 4
 """So many times as long as a reading took, nothing is read unless asked for."""
 _STRIKE_AGAIN = 0.02
+_HOLD, _SETTLE = 0.02, 0.001  # seconds
 
 CHANGES = frozenset(
     {
@@ -67,6 +69,7 @@ class LiveScreen(Screen[None], Generic[Picture]):
         self._took = 0.0
         self._shown_at = 0.0
         self._error: str | None = None
+        self._held: ExitStack | None = None
 
     # -- what a screen says about itself
 
@@ -106,6 +109,24 @@ class LiveScreen(Screen[None], Generic[Picture]):
         self._asked.set()
         self._give_up_the_obsolete()
 
+    def ask_and_hold(self) -> None:
+        """Read again, and let the terminal stand as it is until the picture is there.
+
+        Painted at once, rows that aren't read yet would be blank, and the next frame is a frame
+        later. A picture that takes longer than a moment isn't waited for.
+        """
+        if self._held is None:
+            self._held = ExitStack()
+            self._held.enter_context(self.app.batch_update())
+            self._held.callback(self.set_timer(_HOLD, self._let_go).stop)
+        self.ask()
+
+    def _let_go(self) -> None:
+        if self._held is not None:
+            self._held.close()
+            self._held = None
+            self.check_idle()
+
     def _give_up_the_obsolete(self) -> None:
         """Again and again, since what strikes between two statements of a reading is lost."""
         if self._reading_since is not None and self._read_for != self.wish:
@@ -119,6 +140,9 @@ class LiveScreen(Screen[None], Generic[Picture]):
 
     def on_screen_resume(self) -> None:
         self.ask()
+
+    def on_unmount(self) -> None:
+        self._let_go()
 
     async def _stay_live(self) -> None:
         while True:
@@ -160,6 +184,8 @@ class LiveScreen(Screen[None], Generic[Picture]):
             self.tick(self.session.queue.now())
         else:
             self.show(picture)
+            if self._held is not None:  # by then every widget has said what it repaints
+                self.set_timer(_SETTLE, self._let_go)
             self._shown_at = time.monotonic()
         self._read_at = time.monotonic()
 

@@ -10,11 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from textual.strip import Strip
 
+from queuectl_tui.screens import live
 from queuectl_tui.screens.add_job import AddJob
 from queuectl_tui.screens.jobs import JobsScreen
 from queuectl_tui.screens.listing import ListRequest, read_list
 from queuectl_tui.screens.workers import WorkersScreen
+from queuectl_tui.widgets.job_table import JobTable
 from queuectl_tui.widgets.store_header import StoreHeader
 from queuectl_tui.widgets.viewport import Viewport
 from store import (
@@ -27,7 +30,7 @@ from store import (
     StoreBusy,
     open_store,
 )
-from tests.tui.stage import Backstage, opened
+from tests.tui.stage import PATIENCE, Backstage, opened
 
 
 async def test_a_store_that_is_removed_is_missed_and_found_again(
@@ -105,6 +108,54 @@ async def test_a_reading_nobody_waits_for_is_given_up(backstage: Backstage) -> N
         stage.listing.set_order(Order("queue"))
         await stage.until_shown("QUEUE↑")
         assert stage.rows() == ["a", "b"]
+
+
+async def test_nothing_is_painted_before_the_rows_that_are_wanted(
+    backstage: Backstage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "_HOLD", 60.0)
+    backstage.pending(*(f"j{number}" for number in range(500)))
+    async with opened(backstage) as stage:
+        await stage.until_at("j499")
+        painted = _painted(monkeypatch)
+        await stage.press("G")
+        await stage.until(lambda: any("j0 " in line for line in painted))
+        assert all(line.strip() for line in painted)
+
+
+async def test_rows_that_come_late_are_not_waited_for(
+    backstage: Backstage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backstage.pending(*(f"j{number}" for number in range(500)))
+    async with opened(backstage) as stage:
+        await stage.until_at("j499")
+        queue = stage.app.session.queue
+        snapshot, readable = queue.snapshot, threading.Event()
+
+        def slow(wanted: JobFilter, order: Order, **more: Any) -> Snapshot:
+            readable.wait(PATIENCE)
+            return snapshot(wanted, order, **more)
+
+        queue.snapshot = slow  # type: ignore[method-assign]
+        painted = _painted(monkeypatch)
+        await stage.press("G")
+        await stage.until(lambda: any(not line.strip() for line in painted))
+        readable.set()
+        await stage.until(lambda: any("j0 " in line for line in painted))
+
+
+def _painted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The lines of the table that are painted from now on, as they are painted."""
+    painted: list[str] = []
+    render_line = JobTable.render_line
+
+    def noted(table: JobTable, y: int) -> Strip:
+        strip = render_line(table, y)
+        painted.append(strip.text)
+        return strip
+
+    monkeypatch.setattr(JobTable, "render_line", noted)
+    return painted
 
 
 _MINUTES_LONG = """
