@@ -35,6 +35,7 @@ _PRAGMAS = (
     "foreign_keys = 1",
     "cache_size = -8000",
     "temp_store = MEMORY",
+    "wal_autocheckpoint = 8000",  # pages; supervisors see to it sooner, and away from the writers
     "secure_delete = FAST",  # where pages are zeroed as they become free, pruning writes them all
     f"journal_size_limit = {16 << 20}",
 )
@@ -57,6 +58,8 @@ class Database:
         self.path = path
         self.folder = path.with_name(path.name + ".d")
         self.bells = self.folder / "bells"
+        self._place = os.fspath(path.parent)
+        self._locks = tuple(os.fspath(self.folder / name) for name in ("turnstile", "gate"))
         self._patience = patience
         self._synchronous = "FULL" if durable else "NORMAL"
         if sqlite3.sqlite_version_info < MINIMUM_SQLITE:
@@ -88,11 +91,13 @@ class Database:
         return connection
 
     def close(self) -> None:
-        """Close this thread's connection."""
+        """Close this thread's own connection and locks."""
         connection: sqlite3.Connection | None = getattr(self._of_thread, "connection", None)
         if connection is not None:
-            del self._of_thread.connection
             connection.close()
+        for lock in getattr(self._of_thread, "locks", ()):
+            os.close(lock)
+        self._of_thread.__dict__.clear()
 
     @contextlib.contextmanager
     def read(self) -> Iterator[sqlite3.Connection]:
@@ -159,7 +164,7 @@ class Database:
 
     def free_space(self) -> int:
         """Bytes left where the store is."""
-        return _free_space(self.path)
+        return _free_space(self._place)
 
     def backup(self, target: Path) -> None:
         """Copy everything into the new file ``target`` while others read and write."""
@@ -181,35 +186,42 @@ class Database:
             target.unlink(missing_ok=True)
             raise
 
-    def checkpoint(self) -> None:
-        """Move the write-ahead log into the database as far as readers allow, without waiting."""
+    def checkpoint(self) -> int:
+        """Move the write-ahead log into the database as far as readers allow, without waiting.
+
+        Returns how many pages were in the log. Writers wait meanwhile; ``sync`` beforehand, for
+        which they don't, leaves little to wait for.
+        """
         connection = self.connection()
         with translated(self.path), self._through_gate(time.monotonic() + self._patience):
-            connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+            return int(connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()[1])
 
     @contextlib.contextmanager
     def _through_gate(self, deadline: float) -> Iterator[None]:
         """Queue up in front of SQLite's lock, whose own waiting starves some of many writers.
 
         Who has the turnstile is the next through the gate: one that has just been inside must let
-        in who waits. The locks are on files opened here and now: one open file would be shared by
-        all threads.
+        in who waits.
         """
-        gate = self._open_lock("gate")
+        turnstile, gate = self._own_locks()
         try:
-            turnstile = self._open_lock("turnstile")
             try:
                 self._lock(turnstile, deadline)
                 self._lock(gate, deadline)
             finally:
-                os.close(turnstile)
+                fcntl.flock(turnstile, fcntl.LOCK_UN)
             yield
         finally:
-            os.close(gate)
+            fcntl.flock(gate, fcntl.LOCK_UN)
 
-    def _open_lock(self, name: str) -> int:
-        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-        return os.open(self.folder / name, flags, 0o600)
+    def _own_locks(self) -> tuple[int, int]:
+        """Files opened by this thread: a lock belongs to all who share an open file."""
+        locks: tuple[int, int] | None = getattr(self._of_thread, "locks", None)
+        if locks is None:
+            flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+            turnstile, gate = (os.open(path, flags, 0o600) for path in self._locks)
+            self._of_thread.locks = locks = turnstile, gate
+        return locks
 
     def _lock(self, fd: int, deadline: float) -> None:
         pause = 0.00005
@@ -321,7 +333,9 @@ def _explain(error: sqlite3.Error, path: Path) -> QueueError:
         return Interrupted("the reading was given up")
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return _busy(path)
-    if code == sqlite3.SQLITE_FULL or (code == sqlite3.SQLITE_IOERR and _free_space(path) < 65536):
+    if code == sqlite3.SQLITE_FULL or (
+        code == sqlite3.SQLITE_IOERR and _free_space(path.parent) < 65536
+    ):
         return _full(path)
     if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
         return _damaged(path, text)
@@ -338,9 +352,9 @@ def _full(path: Path) -> StoreFull:
     return StoreFull(f"disk full: no room for {path}; nothing was changed. Free some space")
 
 
-def _free_space(path: Path) -> int:
+def _free_space(folder: str | Path) -> int:
     try:
-        figures = os.statvfs(path.parent)
+        figures = os.statvfs(folder)
     except OSError:
         return 1 << 62
     return figures.f_bavail * figures.f_frsize

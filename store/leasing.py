@@ -52,8 +52,8 @@ class Leasing:
             return None
         attempt_id, seq = row
         slot = self._free_slot(connection, seq)
-        connection.execute(_TAKE, (attempt_id, slot, worker, now, now, seq))
-        return self.lease(connection, seq, attempt_id)
+        taken = connection.execute(_TAKE, (attempt_id, slot, worker, now, now, seq)).fetchone()
+        return self._lease(connection, taken)
 
     def finish(self, connection: sqlite3.Connection, lease: Lease, outcome: Outcome) -> bool:
         """Record the end of an attempt; True when others may have something to do now."""
@@ -106,11 +106,10 @@ class Leasing:
             )
         return freed or hooked
 
-    def lease(self, connection: sqlite3.Connection, seq: int, attempt_id: int) -> Lease:
-        """The lease of an attempt that is running, or whose processes are being ended."""
-        row = connection.execute(_LEASE, (seq,)).fetchone()
-        job_id, number, queue, command, argv, cwd, env, environment, timeout, grace, *more = row
-        retries, slot, slot_name, slot_values = more
+    def _lease(self, connection: sqlite3.Connection, row: Sequence[Any]) -> Lease:
+        """The lease that a row of ``_LEASE_COLUMNS`` tells of."""
+        seq, attempt_id, job_id, number, queue, command, argv, cwd, env, environment, *more = row
+        timeout, grace, retries, slot, slot_name, slot_values = more
         slot_env = {} if slot_name is None else _slot_env(slot_name, slot_values, slot)
         values = self._settings.values()
         return Lease(
@@ -138,7 +137,7 @@ class Leasing:
     def leases(self, connection: sqlite3.Connection, worker: str, *, held: bool) -> list[Lease]:
         """What ``worker`` runs; ``held``: what has ended, but whose processes have yet to be."""
         rows = connection.execute(_HELD if held else _LEASED, (worker,)).fetchall()
-        return [self.lease(connection, seq, attempt) for seq, attempt in rows]
+        return [self._lease(connection, row) for row in rows]
 
     def next_due(self, connection: sqlite3.Connection) -> int | None:
         """When the next waiting job becomes due (UTC milliseconds)."""
@@ -272,16 +271,31 @@ _TAKEN_SLOTS = """
     SELECT other.slot FROM job AS other INDEXED BY job_running
     WHERE other.lease IS NOT NULL AND other.queue = (SELECT queue FROM job WHERE seq = ?)
 """
-_TAKE = """
+
+
+def _lease_columns(attempt: str) -> str:
+    """What ``_lease`` reads of a job; ``attempt`` is the column that names the attempt."""
+    return f"""
+        seq, {attempt}, id, number, queue, command, argv, cwd, env, environment, timeout,
+        stop_grace, max_retries, slot,
+        (SELECT slot_name FROM queue WHERE name = job.queue),
+        (SELECT slot_values FROM queue WHERE name = job.queue)
+    """
+
+
+_TAKE = f"""
     UPDATE job SET state = 'processing', ready = 0, lease = ?, slot = ?, attempts = attempts + 1,
         number = number + 1, worker = ?, started_at = ?, finished_at = NULL, exit_code = NULL,
         signal = NULL, updated_at = ?
-    WHERE seq = ?
+    WHERE seq = ? RETURNING {_lease_columns("lease")}
 """
-_LEASE = """
-    SELECT id, number, queue, command, argv, cwd, env, environment, timeout, stop_grace,
-        max_retries, slot, slot_name, slot_values
-    FROM job LEFT JOIN queue ON queue.name = job.queue WHERE seq = ?
+_LEASED = f"""
+    SELECT {_lease_columns("lease")} FROM job INDEXED BY job_running
+    WHERE lease IS NOT NULL AND worker = ?
+"""
+_HELD = f"""
+    SELECT {_lease_columns("held_by")} FROM job INDEXED BY job_held
+    WHERE held_by IS NOT NULL AND worker = ?
 """
 _END_ATTEMPT = """
     UPDATE attempt SET state = ?, finished_at = ?, exit_code = ?, signal = ?, error = ?,
@@ -306,12 +320,6 @@ _RELEASE = """
     UPDATE job SET state = 'pending', ready = 1, lease = NULL, run_at = min(run_at, ?),
         attempts = attempts - 1, finished_at = ?, exit_code = ?, signal = ?, updated_at = ?
     WHERE seq = ?
-"""
-_LEASED = """
-    SELECT seq, lease FROM job INDEXED BY job_running WHERE lease IS NOT NULL AND worker = ?
-"""
-_HELD = """
-    SELECT seq, held_by FROM job INDEXED BY job_held WHERE held_by IS NOT NULL AND worker = ?
 """
 _END_JOB = """
     UPDATE job SET state = ?, run_at = coalesce(?, run_at), lease = NULL, cancel_requested = 0,

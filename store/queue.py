@@ -536,9 +536,9 @@ class Queue:
         with self._database.read() as connection:
             return int(connection.execute(_OUTPUTS_IN_FILES).fetchone()[0])
 
-    def checkpoint(self) -> None:
-        """Keep the write-ahead log small."""
-        self._database.checkpoint()
+    def checkpoint(self) -> int:
+        """Move the write-ahead log into the database; how many pages were in it."""
+        return self._database.checkpoint()
 
     def sync(self) -> None:
         """Put everything committed on disk."""

@@ -198,7 +198,7 @@ class Execution:
             self._max_rss = max(self._max_rss, processes.peak_rss(leader))
         limit = self.lease.output_limit
         if limit and now >= self._look_at:
-            before, self._printed = self._printed, self._scratch.trim(limit)
+            before, self._printed = self._printed, sum(self._scratch.trim(limit).values())
             fast = self._printed - before > limit // 8
             self._look_every = _LOOK_OFTEN if fast else min(2 * self._look_every, _LOOK_SELDOM)
             self._look_at = now + self._look_every

@@ -35,26 +35,25 @@ class Scratch:
         """A command's standard descriptors: nothing to read, and where its output goes."""
         return (self._nothing, self._fds[Stream.STDOUT], self._fds[Stream.STDERR])
 
-    def trim(self, limit: int) -> int:
-        """Keep the first and the last ``limit / 2`` bytes of each stream; the sum of their sizes.
+    def trim(self, limit: int) -> dict[Stream, int]:
+        """Keep the first and the last ``limit / 2`` bytes of each stream; the size of each.
 
         What lies between becomes a hole: offsets stay what they were, for writer and readers.
         """
-        total = 0
+        sizes = {}
         for stream, fd in self._fds.items():
-            size = os.fstat(fd).st_size
-            total += size
+            size = sizes[stream] = os.fstat(fd).st_size
             begin = max(-(-limit // 2 // _BLOCK) * _BLOCK, self._trimmed[stream])
             end = (size - limit // 2) // _BLOCK * _BLOCK
             if limit and end > begin:
                 _make_hole(fd, begin, end)
                 self._trimmed[stream] = end
-        return total
+        return sizes
 
     def collect(self, lease: Lease, *, held: bool) -> dict[Stream, Output]:
         """What the attempt printed. ``held``: a process may still write, so move the files away."""
-        self.trim(lease.output_limit)
-        return {stream: self._collect(stream, lease, held) for stream in Stream}
+        sizes = self.trim(lease.output_limit)
+        return {stream: self._collect(stream, size, lease, held) for stream, size in sizes.items()}
 
     def clean(self) -> None:
         """Ready for the next attempt; call it once the outcome is stored."""
@@ -68,9 +67,8 @@ class Scratch:
             os.close(fd)
             self._folders.scratch(self._worker, stream).unlink(missing_ok=True)
 
-    def _collect(self, stream: Stream, lease: Lease, held: bool) -> Output:
+    def _collect(self, stream: Stream, size: int, lease: Lease, held: bool) -> Output:
         fd = self._fds[stream]
-        size = os.fstat(fd).st_size
         if not held and _fits(size, lease):
             if size:
                 self._used.append(stream)

@@ -19,6 +19,7 @@ from workers import journal, processes
 from workers.adopted import Adopted, Ended, Reaped
 from workers.hooks import Hooks
 from workers.wakeup import Wakeup
+from workers.wal import LogKeeper
 from workers.worker import HEARTBEAT_EVERY, Order
 
 Narrate = Callable[[str], None]
@@ -27,7 +28,6 @@ _TICK_EVERY = 1.0
 _LOOK_AGAIN_AFTER = 0.05  # seconds between two looks at a tree that is being ended
 _LOOK_AT_ADOPTED = 0.5
 _RESCUE_EVERY = 5.0
-_CHECKPOINT_EVERY = 10.0
 _PRUNE_EVERY = 60.0
 _SAY_EVERY = 10.0
 _SECOND_SIGNAL_AFTER = 1.0
@@ -85,7 +85,7 @@ class Supervisor:
         self._trouble: str | None = None
         self._no_start_before = 0.0
         self._due: dict[str, float] = {}
-        self._token = -1
+        self._log_keeper = LogKeeper(queue)
         self._hooks = Hooks(queue, narrate)
         self._usage = processes.UsageSampler()
         processes.become_subreaper()
@@ -417,12 +417,7 @@ class Supervisor:
         if low != self._told_low:
             self._told_low = low
             self._narrate("disk nearly full: nothing new starts" if low else "disk has room again")
-        token = self._queue.change_token()
-        if token != self._token:
-            self._token = token
-            self._queue.sync()
-        if self._is_due("checkpoint", _CHECKPOINT_EVERY):
-            self._queue.checkpoint()
+        self._log_keeper.advance()
         if self._is_due("prune", _PRUNE_EVERY) and self._queue.prune():
             self._due.pop("prune")  # there may be more: go on with the next tick
 
@@ -436,7 +431,7 @@ class Supervisor:
     # Waiting -------------------------------------------------------------------------------------
 
     def _wait(self) -> None:
-        seconds = min(_TICK_EVERY, self._until_next_tick())
+        seconds = min(_TICK_EVERY, self._until_next_tick(), self._log_keeper.rest)
         for adopted in self._adopted:
             seconds = min(seconds, _LOOK_AGAIN_AFTER if adopted.ending else _LOOK_AT_ADOPTED)
         if self._trouble is not None:
