@@ -1,35 +1,18 @@
-"""Named queues, limits, slots, and what an ending means to those who wait."""
+"""Named queues, their limits and slots; what is let in, told and kept."""
 
 from __future__ import annotations
 
 import pytest
 
 from store import (
-    AttemptState,
-    JobFilter,
     JobState,
-    Lease,
     NewJob,
-    OnDependencyFailure,
-    Outcome,
     QueueError,
 )
 from store.queue import Queue
 
 from .conftest import FakeClock
-
-DONE = Outcome(AttemptState.COMPLETED, exit_code=0)
-FAILED = Outcome(AttemptState.FAILED, exit_code=3, error="exit code 3")
-
-
-def add(queue: Queue, /, *ids: str, **fields: object) -> None:
-    queue.enqueue([NewJob(command="true", id=name, **fields) for name in ids])  # type: ignore[arg-type]
-
-
-def claim(queue: Queue, worker: str = "w1") -> Lease:
-    lease = queue.claim(worker)
-    assert lease is not None
-    return lease
+from .steps import DONE, FAILED, add, claim
 
 
 def test_nothing_is_claimed_from_a_paused_queue(queue: Queue) -> None:
@@ -96,66 +79,6 @@ def test_a_queue_tells_its_depth(queue: Queue, clock: FakeClock) -> None:
     assert mail.info.name == "mail"
     assert (mail.counts[JobState.PENDING], mail.counts[JobState.COMPLETED]) == (1, 1)
     assert (mail.oldest_pending_seconds, mail.completed_per_minute) == (5, 1)
-
-
-# Dependencies that fail --------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("ending", ["dead", "cancelled"])
-@pytest.mark.parametrize(
-    ("rule", "then"),
-    [
-        (OnDependencyFailure.HOLD, JobState.BLOCKED),
-        (OnDependencyFailure.CANCEL, JobState.CANCELLED),
-        (OnDependencyFailure.RUN, JobState.PENDING),
-    ],
-)
-def test_what_becomes_of_a_job_whose_dependency_fails(
-    queue: Queue, ending: str, rule: OnDependencyFailure, then: JobState
-) -> None:
-    add(queue, "a", max_retries=0)
-    add(queue, "b", depends_on=("a",), on_dependency_failure=rule)
-    if ending == "dead":
-        queue.finish(claim(queue), FAILED)
-    else:
-        queue.cancel(["a"])
-    assert queue.job("b").state is then
-    add(queue, "late", depends_on=("a",), on_dependency_failure=rule)
-    assert queue.job("late").state is then
-
-
-def test_a_cancel_goes_down_the_whole_chain(queue: Queue) -> None:
-    add(queue, "a")
-    for name, before in (("b", "a"), ("c", "b"), ("d", "c")):
-        add(queue, name, depends_on=(before,), on_dependency_failure=OnDependencyFailure.CANCEL)
-    queue.cancel(["a"])
-    assert queue.count(JobFilter(states=frozenset({JobState.CANCELLED}))) == 4
-
-
-def test_a_cancel_at_once_frees_who_runs_nevertheless(queue: Queue) -> None:
-    add(queue, "a")
-    queue.cancel(["a"])
-    cancelled, freed = OnDependencyFailure.CANCEL, OnDependencyFailure.RUN
-    queue.enqueue(
-        [
-            NewJob(command="x", id="b", depends_on=("a",), on_dependency_failure=cancelled),
-            NewJob(command="x", id="c", depends_on=("b",), on_dependency_failure=freed),
-        ]
-    )
-    assert [queue.job(name).state for name in "bc"] == [JobState.CANCELLED, JobState.PENDING]
-
-
-def test_counts_agree_after_dependencies_were_settled_at_once(queue: Queue) -> None:
-    add(queue, "a")
-    queue.finish(claim(queue), DONE)
-    queue.enqueue(
-        [
-            NewJob(command="x", id="b", depends_on=("a",)),
-            NewJob(command="x", id="c", depends_on=("b",)),
-        ]
-    )
-    counts = queue.status().counts
-    assert (counts[JobState.PENDING], counts[JobState.BLOCKED]) == (1, 1)
 
 
 # Only what is new --------------------------------------------------------------------------------
