@@ -50,22 +50,19 @@ def seldom(strategy: st.SearchStrategy[T]) -> st.SearchStrategy[T | None]:
 
 PLACE = st.integers(0, 999)
 PLACES = st.lists(PLACE, min_size=1, max_size=3)
-DRAFTS = st.lists(
-    st.builds(
-        Draft,
-        name=st.none() | st.integers(0, 30),
-        queue=st.sampled_from(QUEUES),
-        priority=st.sampled_from((0, 0, -3, 5)),
-        wait=seldom(st.sampled_from((1, 500, 2000, 5000))),
-        at=seldom(st.sampled_from((-1000, 1, 3000))),
-        max_retries=st.sampled_from((0, 1, 2, 3, None)),
-        needs=st.just(()) | st.lists(PLACE, max_size=2).map(tuple),
-        key=seldom(st.sampled_from(("night", "day"))),
-        on_failure=st.sampled_from((OnDependencyFailure.HOLD, *OnDependencyFailure)),
-    ),
-    min_size=1,
-    max_size=4,
+DRAFT = st.builds(
+    Draft,
+    name=st.none() | st.integers(0, 30),
+    queue=st.sampled_from(QUEUES),
+    priority=st.sampled_from((0, 0, -3, 5)),
+    wait=seldom(st.sampled_from((1, 500, 2000, 5000))),
+    at=seldom(st.sampled_from((-1000, 1, 3000))),
+    max_retries=st.sampled_from((0, 1, 2, 3, None)),
+    needs=st.just(()) | st.lists(PLACE, max_size=2).map(tuple),
+    key=seldom(st.sampled_from(("night", "day"))),
+    on_failure=st.sampled_from((OnDependencyFailure.HOLD, *OnDependencyFailure)),
 )
+DRAFTS = st.lists(DRAFT, min_size=1, max_size=4)
 
 
 def _outcome(

@@ -165,6 +165,14 @@ class Model:
         ]
         return len(keys) != len(set(keys))
 
+    def would_ring(self, job: ModelJob, ids: Sequence[str]) -> bool:
+        """Whether the job, needing the named ones, would wait for itself."""
+        todo, seen = {needed.seq for needed in self.named(ids)}, set[int]()
+        while todo - seen:
+            seen |= todo
+            todo = {seq for behind in todo for seq in self.jobs[behind].needs}
+        return job.seq in seen
+
     # Changes -------------------------------------------------------------------------------------
 
     def enqueue(
@@ -273,6 +281,18 @@ class Model:
             job.ready = job.held_by is None
             job.run_at = job.updated_at = now
         self._resettle(jobs, now)
+
+    def edit(self, job: ModelJob, new: NewJob, now: int) -> None:
+        job.queue, job.priority, job.key = new.queue, new.priority, new.unique_key
+        job.max_retries = 3 if new.max_retries is None else new.max_retries
+        job.needs = {needed.seq for needed in self.named(new.depends_on)}
+        job.on_failure = new.on_dependency_failure
+        if new.delay is not None:
+            job.run_at = now + int(new.delay * 1000)
+        elif new.run_at is not None:
+            job.run_at = new.run_at
+        job.ready, job.updated_at = False, now
+        self._settle([job], now)
 
     def revert(self, job: ModelJob, before: ModelJob, now: int) -> None:
         """It is as it was before it was cancelled or retried."""

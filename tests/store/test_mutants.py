@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
@@ -98,6 +98,19 @@ def _double_claim(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(store.leasing, "_best_job", best_job)
 
 
+def _edit_settles_nothing(patch: pytest.MonkeyPatch) -> None:
+    """A job that depends on others than before is not blocked, nor freed."""
+
+    def replace(
+        connection: sqlite3.Connection, seq: int, needed: Sequence[str], *, now: int
+    ) -> None:
+        del now
+        connection.execute("DELETE FROM dependency WHERE job = ?", (seq,))
+        store.dependencies.require(connection, seq, needed, field="depends_on")
+
+    patch.setattr(store.dependencies, "replace", replace)
+
+
 def _half_kept(patch: pytest.MonkeyPatch) -> None:
     """A change that fails in the middle leaves behind what it had done."""
     right = Database.write
@@ -137,6 +150,7 @@ MUTANTS: dict[str, Plant] = {
         "_FREE_DEPENDENTS", "needed.state <> 'completed'", "0", module=store.dependencies
     ),
     "half a change is kept": _half_kept,
+    "an edit leaves who waits waiting": _edit_settles_nothing,
     "a retry lets dependents go on": lambda patch: patch.setattr(
         store.dependencies, "resettle", store.dependencies.settle
     ),
