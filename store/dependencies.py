@@ -23,6 +23,11 @@ _CANCEL_DEPENDENTS = """
         AND needed.seq IN (SELECT value FROM json_each(?)))
     RETURNING seq
 """
+_TELL_OF = """
+    INSERT INTO ended SELECT value FROM json_each(?)
+    WHERE EXISTS (SELECT 1 FROM setting WHERE name = 'on_finish' AND value <> '')
+    ON CONFLICT DO NOTHING
+"""
 _FREE_DEPENDENTS = f"""
     UPDATE job SET state = 'pending', ready = (run_at <= ?1 AND held_by IS NULL), updated_at = ?1
     WHERE state = 'blocked' AND seq IN (
@@ -92,22 +97,23 @@ def resettle(connection: sqlite3.Connection, seqs: Sequence[int], *, now: int) -
     settle(connection, [*seqs, *(job for (job,) in dependents)], now=now)
 
 
-def spread(
-    connection: sqlite3.Connection, ended: Sequence[int], *, now: int
-) -> tuple[list[int], bool]:
-    """Pass the ending of jobs on: those cancelled because of it, and whether any was freed."""
+def spread(connection: sqlite3.Connection, ended: Sequence[int], *, now: int) -> bool:
+    """Pass the ending of jobs on to who waits; True when that frees one."""
     if not any(connection.execute(_WAITED_FOR, (seq,)).fetchone() for seq in ended):
-        return [], False
+        return False
     cancelled = _cancel_behind(connection, ended, now=now)
     freed = connection.execute(_FREE_DEPENDENTS, (now, json.dumps([*ended, *cancelled])))
-    return cancelled, freed.rowcount > 0
+    return freed.rowcount > 0
 
 
 def _cancel_behind(connection: sqlite3.Connection, ended: Sequence[int], *, now: int) -> list[int]:
+    """Cancel who waits for what has failed, and who waits for them; a hook will be told."""
     cancelled: list[int] = []
     todo = list(ended)
     while todo:
         rows = connection.execute(_CANCEL_DEPENDENTS, (now, json.dumps(todo))).fetchall()
         todo = [seq for (seq,) in rows]
         cancelled += todo
+    if cancelled:
+        connection.execute(_TELL_OF, (json.dumps(cancelled),))
     return cancelled

@@ -97,12 +97,11 @@ class Leasing:
 
     def pass_on(self, connection: sqlite3.Connection, ended: Sequence[int], now: int) -> bool:
         """Jobs have ended for good: pass it on; True when others have something to do now."""
-        cancelled, freed = dependencies.spread(connection, ended, now=now)
+        freed = dependencies.spread(connection, ended, now=now)
         hooked = bool(self._settings.values()["on_finish"])
         if hooked:
             connection.executemany(
-                "INSERT INTO ended VALUES (?) ON CONFLICT DO NOTHING",
-                [(seq,) for seq in (*ended, *cancelled)],
+                "INSERT INTO ended VALUES (?) ON CONFLICT DO NOTHING", [(seq,) for seq in ended]
             )
         return freed or hooked
 

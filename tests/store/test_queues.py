@@ -7,6 +7,7 @@ import pytest
 from store import (
     JobState,
     NewJob,
+    OnDependencyFailure,
     QueueError,
 )
 from store.queue import Queue
@@ -132,6 +133,15 @@ def test_each_ending_is_told_once_while_there_is_a_hook(queue: Queue) -> None:
     queue.cancel(["retried"])
     assert [job.id for job in queue.take_ended(10)] == ["done", "dead", "retried"]
     assert queue.take_ended(10) == []
+
+
+def test_who_is_cancelled_for_what_it_needs_is_told_of_too(queue: Queue) -> None:
+    queue.settings.set("on_finish", "notify")
+    add(queue, "a", max_retries=0)
+    add(queue, "b", depends_on=("a",), on_dependency_failure=OnDependencyFailure.CANCEL)
+    queue.finish(claim(queue), FAILED)
+    add(queue, "late", depends_on=("b",), on_dependency_failure=OnDependencyFailure.CANCEL)
+    assert [job.id for job in queue.take_ended(10)] == ["a", "b", "late"]
 
 
 def test_only_so_many_finished_jobs_are_kept(queue: Queue) -> None:
