@@ -3,32 +3,30 @@
 from __future__ import annotations
 
 import json
-import marshal
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import chain, compress, count, islice
 from pathlib import Path
 from types import MappingProxyType
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from store import dependencies
 from store.errors import IdInUse, InvalidInput, KeyInUse
 from store.ids import encode, first_id_number
 from store.jobs import NewJob
 from store.settings import Value
+from store.spool import Block, Spool
 
 if TYPE_CHECKING:
     from random import Random
 
-Row = tuple[Any, ...]
-
-_CHUNK = 5_000
 _COLUMNS = (
-    "id, environment, unique_key, queue, priority, run_at, max_retries, timeout, stop_grace,"
-    " backoff_base, command, argv, cwd, env, label, on_dependency_failure, schedule, tick,"
-    " created_at, updated_at, state, ready"
+    *("id", "unique_key", "queue", "priority", "run_at", "max_retries", "timeout", "stop_grace"),
+    *("backoff_base", "command", "argv", "cwd", "env", "label", "on_dependency_failure"),
+    *("schedule", "tick", "created_at", "updated_at", "state", "ready"),
 )
-_INSERT = f"INSERT INTO job ({_COLUMNS}) VALUES ({', '.join('?' * 22)})"
-_STORED = "SELECT id, seq FROM job WHERE seq >= ?"
+_ROWS_IN_STATEMENT = 50  # one at a time costs twice as much: most of it is each statement's start
+_STORED = "SELECT seq FROM job WHERE seq >= ?"
 _COUNT_STORED = "SELECT queue, state, count(*) FROM job WHERE seq >= ? GROUP BY queue, state"
 _ADD_COUNT = "INSERT INTO job_count VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET jobs = jobs + ?3"
 
@@ -37,15 +35,12 @@ class Batch:
     """Rows to insert in one transaction. A large batch rests in an unnamed file, not in memory."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._chunk: list[Row] = []
-        self._spool: IO[bytes] | None = None
+        self._spool = Spool(folder, _COLUMNS)
         self._dependencies: list[tuple[int, tuple[str, ...]]] = []
         self._counts: dict[tuple[str, str], int] = {}
-        self._size = 0
 
     def __len__(self) -> int:
-        return self._size
+        return len(self._spool)
 
     def fill(
         self,
@@ -64,14 +59,13 @@ class Batch:
             if run_at is None:
                 run_at = now + int((job.delay or 0) * 1000)
             if job.depends_on:
-                self._dependencies.append((self._size, tuple(dict.fromkeys(job.depends_on))))
+                self._dependencies.append((len(self._spool), tuple(dict.fromkeys(job.depends_on))))
             waiting = bool(job.depends_on)
             state = "blocked" if waiting else "pending"
             self._counts[job.queue, state] = self._counts.get((job.queue, state), 0) + 1
-            self._add(
+            self._spool.add(
                 (
                     job.id,
-                    None,  # the environment, settled with the id
                     job.unique_key,
                     job.queue,
                     job.priority,
@@ -116,19 +110,23 @@ class Batch:
         )
         row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'job'").fetchone()
         first_seq = (row[0] if row else 0) + 1
+        first_number = self._free_number(connection, now, random)
         ids: list[str] = []
-        insert = f"{_INSERT} ON CONFLICT DO NOTHING" if skip_existing else _INSERT
         try:
-            connection.executemany(
-                insert, self._with_ids(connection, now, random, environment, ids)
-            )
+            for block in _numbered(self._spool, first_number):
+                block.alike["environment"] = environment
+                ids += block.differing["id"]
+                _insert(connection, block, skip_existing=skip_existing)
         except sqlite3.IntegrityError as error:
             connection.execute("ROLLBACK")
             raise self._conflict(connection, str(error)) or error from error
-        stored = dict(connection.execute(_STORED, (first_seq,))) if skip_existing else None
+        stored = self._stored(connection, first_seq) if skip_existing else None
         self._count(connection, first_seq, recount=skip_existing)
-        self._connect(connection, first_seq, ids, stored, places, now=now)
-        return ids if stored is None else [*filter(stored.__contains__, dict.fromkeys(ids))]
+        self._connect(connection, first_seq, stored, places, now=now)
+        return ids if stored is None else [*compress(ids, stored)]
+
+    def close(self) -> None:
+        self._spool.close()
 
     def _queues(self) -> set[tuple[str]]:
         return {(name,) for name, _ in self._counts}
@@ -141,46 +139,12 @@ class Batch:
             counts = connection.execute(_COUNT_STORED, (first_seq,)).fetchall()
         connection.executemany(_ADD_COUNT, counts)
 
-    def close(self) -> None:
-        if self._spool is not None:
-            self._spool.close()
-
-    def _add(self, row: Row) -> None:
-        self._chunk.append(row)
-        self._size += 1
-        if len(self._chunk) >= _CHUNK:
-            if self._spool is None:
-                import tempfile
-
-                self._spool = tempfile.TemporaryFile(dir=self._folder)  # noqa: SIM115
-            data = marshal.dumps(self._chunk, 2)  # later versions look for repeats: slower
-            self._spool.write(len(data).to_bytes(8, "big") + data)
-            self._chunk = []
-
-    def _rows(self) -> Iterator[Row]:
-        if self._spool is not None:
-            self._spool.seek(0)
-            while size := self._spool.read(8):
-                data = self._spool.read(int.from_bytes(size, "big"))
-                yield from marshal.loads(data)  # noqa: S302 - our own unnamed file
-        yield from self._chunk
-
-    def _with_ids(
-        self,
-        connection: sqlite3.Connection,
-        now: int,
-        random: Random,
-        environment: int | None,
-        ids: list[str],
-    ) -> Iterator[Row]:
-        number = self._free_number(connection, now, random)
-        for row in self._rows():
-            job_id = row[0]
-            if job_id is None:
-                job_id = encode(number)
-                number += 1
-            ids.append(job_id)
-            yield (job_id, environment, *row[2:])
+    def _stored(self, connection: sqlite3.Connection, first_seq: int) -> bytearray:
+        """For each job of the batch whether it came in: SQLite counts those too that did not."""
+        stored = bytearray(len(self))
+        for (seq,) in connection.execute(_STORED, (first_seq,)):
+            stored[seq - first_seq] = True
+        return stored
 
     def _free_number(self, connection: sqlite3.Connection, now: int, random: Random) -> int:
         """The start of a run of ids none of which is in use; the caller holds the write lock."""
@@ -188,7 +152,7 @@ class Batch:
             number = first_id_number(now, random)
             taken = connection.execute(
                 "SELECT 1 FROM job WHERE id BETWEEN ? AND ? LIMIT 1",
-                (encode(number), encode(number + self._size)),
+                (encode(number), encode(number + len(self))),
             ).fetchone()
             if taken is None:
                 return number
@@ -198,20 +162,18 @@ class Batch:
         self,
         connection: sqlite3.Connection,
         first_seq: int,
-        ids: list[str],
-        stored: Mapping[str, int] | None,
+        stored: bytearray | None,
         places: Mapping[int, str],
         *,
         now: int,
     ) -> None:
-        """Enter what the new jobs depend on; ``stored`` tells where those are that came in."""
+        """Enter what the new jobs depend on; ``stored`` tells which of them came in."""
         dependent: list[int] = []
         for index, needed in self._dependencies:
-            seq = first_seq + index  # SQLite counts those too that are left out
-            if stored is None or stored.get(ids[index]) == seq:
+            if stored is None or stored[index]:
                 field = places.get(index, f"jobs[{index}].depends_on")
-                dependencies.require(connection, seq, needed, field=field)
-                dependent.append(seq)
+                dependencies.require(connection, first_seq + index, needed, field=field)
+                dependent.append(first_seq + index)
         if dependent:
             dependencies.settle(connection, dependent, now=now)
 
@@ -222,8 +184,8 @@ class Batch:
         """
         by_key = "unique_key" in message
         seen: dict[str, str | None] = {}
-        for index, row in enumerate(self._rows()):
-            value = row[2] if by_key else row[0]
+        for index, (job_id, key) in enumerate(self._names()):
+            value = key if by_key else job_id
             if value is None:
                 continue
             if value in seen and not by_key:
@@ -234,8 +196,44 @@ class Batch:
                 return KeyInUse(value, found[0] if found else seen[value] or "of this batch")
             if found:
                 return IdInUse(value)
-            seen[value] = row[0]
+            seen[value] = job_id
         return None
+
+    def _names(self) -> Iterator[tuple[str | None, str | None]]:
+        """The id and the unique key of each job."""
+        for block in self._spool.blocks():
+            yield from zip(block.column("id"), block.column("unique_key"), strict=True)
+
+
+def _numbered(spool: Spool, number: int) -> Iterator[Block]:
+    """The rows, those without an id given one: ``number`` is the first."""
+    numbers = count(number)
+    for block in spool.blocks():
+        given = block.column("id")
+        block.alike.pop("id", None)
+        block.differing["id"] = [encode(next(numbers)) if one is None else one for one in given]
+        yield block
+
+
+def _insert(connection: sqlite3.Connection, block: Block, *, skip_existing: bool) -> None:
+    alike = tuple(block.alike.values())
+    differing = chain.from_iterable(zip(*block.differing.values(), strict=True))
+    left = block.size
+    for rows in (_ROWS_IN_STATEMENT, 1):
+        statements, left = divmod(left, rows)
+        if statements:
+            values = (
+                (*alike, *islice(differing, rows * len(block.differing))) for _ in range(statements)
+            )
+            connection.executemany(_statement(block, rows, skip_existing=skip_existing), values)
+
+
+def _statement(block: Block, rows: int, *, skip_existing: bool) -> str:
+    """What inserts some rows at once; a value that all have in common is bound once."""
+    alike = (f"?{number}" for number, _ in enumerate(block.alike, 1))
+    row = f"({', '.join([*alike, *'?' * len(block.differing)])})"
+    insert = f"INSERT INTO job ({', '.join([*block.alike, *block.differing])}) VALUES "
+    return insert + ", ".join([row] * rows) + (" ON CONFLICT DO NOTHING" if skip_existing else "")
 
 
 _HOLDER_OF_ID = "SELECT id FROM job WHERE id = ?"
