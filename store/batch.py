@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, compress, count, islice
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, overload
 
 from store import dependencies
 from store.errors import IdInUse, InvalidInput, KeyInUse
@@ -98,12 +98,13 @@ class Batch:
         environment: int | None,
         skip_existing: bool = False,
         places: Mapping[int, str] = MappingProxyType({}),
-    ) -> list[str]:
+    ) -> Sequence[str]:
         """Store it inside the caller's transaction; the ids, in order.
 
-        ``skip_existing`` leaves out jobs whose id or unique key is in use. ``places`` name, by a
-        job's place in the batch, where what it depends on was written. Raises ``IdInUse``,
-        ``KeyInUse``, ``InvalidInput``.
+        Those of a large batch are read back as often as they are gone through. ``skip_existing``
+        leaves out jobs whose id or unique key is in use. ``places`` name, by a job's place in the
+        batch, where what it depends on was written. Raises ``IdInUse``, ``KeyInUse``,
+        ``InvalidInput``.
         """
         connection.executemany(
             "INSERT INTO queue (name) VALUES (?) ON CONFLICT DO NOTHING", self._queues()
@@ -111,11 +112,9 @@ class Batch:
         row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'job'").fetchone()
         first_seq = (row[0] if row else 0) + 1
         first_number = self._free_number(connection, now, random)
-        ids: list[str] = []
         try:
             for block in _numbered(self._spool, first_number):
                 block.alike["environment"] = environment
-                ids += block.differing["id"]
                 _insert(connection, block, skip_existing=skip_existing)
         except sqlite3.IntegrityError as error:
             connection.execute("ROLLBACK")
@@ -123,9 +122,11 @@ class Batch:
         stored = self._stored(connection, first_seq) if skip_existing else None
         self._count(connection, first_seq, recount=skip_existing)
         self._connect(connection, first_seq, stored, places, now=now)
-        return ids if stored is None else [*compress(ids, stored)]
+        ids = _Ids(self._spool, first_number, stored)
+        return ids if self._spool.on_disk else [*ids]
 
     def close(self) -> None:
+        """For a batch that is given up: what ``insert`` returns could not be read any more."""
         self._spool.close()
 
     def _queues(self) -> set[tuple[str]]:
@@ -203,6 +204,33 @@ class Batch:
         """The id and the unique key of each job."""
         for block in self._spool.blocks():
             yield from zip(block.column("id"), block.column("unique_key"), strict=True)
+
+
+class _Ids(Sequence[str]):
+    """The ids of a batch, made from its spool anew whenever they are gone through.
+
+    ``stored`` tells which of its jobs came in, if not all.
+    """
+
+    def __init__(self, spool: Spool, first_number: int, stored: bytearray | None) -> None:
+        self._spool = spool
+        self._first_number = first_number
+        self._stored = stored
+
+    def __len__(self) -> int:
+        return len(self._spool) if self._stored is None else self._stored.count(True)
+
+    def __iter__(self) -> Iterator[str]:
+        blocks = _numbered(self._spool, self._first_number)
+        ids = chain.from_iterable(block.column("id") for block in blocks)
+        return ids if self._stored is None else compress(ids, self._stored)
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[str]: ...
+    def __getitem__(self, index: int | slice) -> str | Sequence[str]:
+        return [*self][index]
 
 
 def _numbered(spool: Spool, number: int) -> Iterator[Block]:

@@ -129,9 +129,10 @@ class Queue:
         dry_run: bool = False,
         skip_existing: bool = False,
         places: Mapping[int, str] = MappingProxyType({}),
-    ) -> list[str]:
+    ) -> Sequence[str]:
         """Store a batch, all or nothing; the ids in order. On disk when this returns.
 
+        The ids of a large batch are read back from a file as often as they are gone through.
         ``captured_env`` is what the jobs take along from where they were enqueued. ``dry_run``
         checks everything and stores nothing. ``skip_existing`` leaves out jobs whose id or unique
         key is in use, instead of refusing the batch. ``places`` name, by a job's place in the
@@ -161,8 +162,9 @@ class Queue:
                 if dry_run:
                     raise _DryRun
             return ids
-        finally:
+        except BaseException:
             batch.close()
+            raise
 
     def cancel(self, ids: Sequence[str]) -> list[Job]:
         """End waiting jobs now; running ones are marked, and their workers told.

@@ -201,7 +201,7 @@ class Schedules:
     def _fire(
         self, connection: sqlite3.Connection, one: Schedule, environment: int | None, now: int
     ) -> list[str]:
-        made = []
+        made: list[str] = []
         for tick in self._due_ticks(one, now):
             job = self._job_of_tick(connection, one)
             if job is not None:

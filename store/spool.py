@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import repeat
 from pathlib import Path
 from typing import IO, Any, NamedTuple
+from weakref import finalize
 
 _ROWS_IN_BLOCK = 1_000
 
@@ -37,6 +38,10 @@ class Spool:
     def __len__(self) -> int:
         return self._length
 
+    @property
+    def on_disk(self) -> bool:
+        return self._file is not None
+
     def add(self, row: tuple[Any, ...]) -> None:
         """``row`` has a value for each column."""
         self._rows.append(row)
@@ -57,7 +62,7 @@ class Spool:
             yield self._block()
 
     def close(self) -> None:
-        """Give the room on disk back."""
+        """Give the room on disk back; otherwise that is done when nobody has the spool any more."""
         if self._file is not None:
             self._file.close()
 
@@ -77,5 +82,6 @@ class Spool:
             import tempfile
 
             self._file = tempfile.TemporaryFile(dir=self._folder)  # noqa: SIM115
+            finalize(self, self._file.close)
         data = marshal.dumps(tuple(block), 2)  # later versions look for repeats: slower
         self._file.write(len(data).to_bytes(8, "big") + data)

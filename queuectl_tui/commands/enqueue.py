@@ -8,7 +8,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import chain
+from itertools import chain, islice
 from typing import TYPE_CHECKING, BinaryIO
 
 import click
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from store.queue import Queue
 
 _STDIN = "-"
+_PRINTED_AT_ONCE = 1_000
 
 
 class _Told:
@@ -256,7 +257,7 @@ def _enqueue(
     *,
     dry_run: bool,
     skip: bool,
-) -> list[str]:
+) -> Sequence[str]:
     noted = _noted(jobs, told)
     first = next(noted, None)
     if first is None:  # all were left out
@@ -300,7 +301,9 @@ def _print(
     queue: Queue, ids: Sequence[str], *, as_json: bool, show_env: bool, dry_run: bool
 ) -> None:
     if not as_json:
-        streams.write("\n".join([*ids, ""]))
+        lines = (f"{job_id}\n" for job_id in ids)
+        while some := "".join(islice(lines, _PRINTED_AT_ONCE)):
+            streams.write(some)
     elif dry_run:
         print_json_array({"id": job_id} for job_id in ids)
     else:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from store import JobState, ProcessIdentity, WorkerKind
+from store import JobState, Order, ProcessIdentity, WorkerKind
 from store.queue import Queue
 from tests.cli.conftest import Cli, Program, one_error, ran
 
@@ -308,5 +308,15 @@ def test_a_hint_when_no_worker_serves_the_queue(cli: Cli, queue: Queue) -> None:
 def test_a_large_batch(ok: Ok, queue: Queue) -> None:
     lines = "".join(f'{{"id":"j{number}","command":"x"}}\n' for number in range(20_000))
 
-    assert ok("enqueue", "-", stdin=lines).count("\n") == 20_000
+    assert ok("enqueue", "-", stdin=lines).split() == [f"j{number}" for number in range(20_000)]
     assert queue.count() == 20_000
+
+
+def test_the_ids_of_a_large_batch_are_made_and_printed_in_order(ok: Ok, queue: Queue) -> None:
+    lines = '{"command":"x"}\n' * 2_345
+
+    told = json.loads(ok("enqueue", "--dry-run", "--json", "-", stdin=lines))
+    ids = ok("enqueue", "-", stdin=lines)
+
+    assert len({one["id"] for one in told}) == 2_345
+    assert ids == "".join(f"{job.id}\n" for job in queue.jobs(order=Order()))

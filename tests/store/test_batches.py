@@ -1,10 +1,14 @@
-"""Large batches: every row as it was given, whichever rows go in together."""
+"""Large batches: every row as it was given, whichever rows go in together, in little memory."""
 
 from __future__ import annotations
+
+import io
+import tracemalloc
 
 import pytest
 
 from store import IdInUse, Job, JobState, KeyInUse, NewJob, Order
+from store.jobspec import read_jobs
 from store.queue import Queue
 
 from .steps import add
@@ -58,6 +62,20 @@ def _given(job: Job) -> NewJob:
 _GIVEN = {*NewJob._fields} - {"id", "delay"}
 
 
+def test_the_ids_of_a_large_batch_can_be_read_as_those_of_a_small_one(queue: Queue) -> None:
+    few = queue.enqueue(_varied(number) for number in range(3))
+    many = queue.enqueue(
+        _varied(number)._replace(id=None, unique_key=None) for number in range(2_500)
+    )
+    stored = [job.id for job in queue.jobs(order=Order())]
+    assert [*few, *many] == stored
+    assert len(many) == 2_500
+    assert (many[0], many[-1], [*many[998:1002]]) == (stored[3], stored[-1], stored[1001:1005])
+    assert stored[2_000] in many
+    assert stored[0] not in many
+    assert [*zip(many, many, strict=True)] == [(one, one) for one in stored[3:]]
+
+
 def test_of_a_large_batch_only_what_is_new_comes_in(queue: Queue) -> None:
     add(queue, *(f"given{number}" for number in range(0, 2_000, 2)))
     add(queue, "holder", unique_key="k")
@@ -81,3 +99,20 @@ def test_the_last_job_of_a_large_batch_can_refuse_it(queue: Queue) -> None:
     with pytest.raises(KeyInUse, match="taken"):
         queue.enqueue([*many, NewJob(command="x", unique_key="k")])
     assert queue.count() == queue.status().counts[JobState.PENDING] == 1
+
+
+def test_a_larger_batch_takes_no_more_memory(queue: Queue) -> None:
+    peaks = [_peak(queue, size) for size in (4_000, 4_000, 16_000)]
+    assert peaks[-1] < 1.2 * peaks[-2]
+
+
+def _peak(queue: Queue, size: int) -> int:
+    """Bytes that Python held at most while JSON Lines went in and their ids were read."""
+    lines = io.BytesIO(b'{"command":"true"}\n' * size)
+    tracemalloc.start()
+    try:
+        ids = queue.enqueue(read_jobs(lines, now=queue.now(), cwd="/"))
+        assert sum(1 for _ in ids) == size
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()

@@ -53,7 +53,7 @@ def test_an_empty_batch_is_invalid(queue: Queue) -> None:
 
 
 def test_generated_ids_are_unique_and_sort_by_time(queue: Queue, clock: FakeClock) -> None:
-    ids = queue.enqueue([NewJob(command="true")] * 12_000)
+    ids = [*queue.enqueue([NewJob(command="true")] * 12_000)]
     clock.advance(1)
     ids += queue.enqueue([NewJob(command="true")] * 3)
     assert len(set(ids)) == 12_003
