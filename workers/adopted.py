@@ -30,6 +30,7 @@ Reaped = MutableMapping[int, Ended]
 
 _NEVER_STARTED = Outcome(AttemptState.RELEASED)
 _BECOMING_WITHIN = 2.0  # seconds between a fork and the command, on a busy machine
+_LOOK_AGAIN_AFTER, _LOOK_AT = 0.05, 0.5  # seconds
 _NO_USAGE = resource.struct_rusage((0.0,) * 16)
 
 
@@ -79,9 +80,12 @@ class Adopted:
         self._since = time.monotonic()
 
     @property
-    def ending(self) -> bool:
-        """Whether its processes are being ended right now, and worth looking at often."""
-        return not self.traced or (self._execution.ended and not self._noted)
+    def rest(self) -> float:
+        """Seconds that may pass until it is worth looking at again."""
+        if not self.traced or (self._execution.ended and not self._noted):
+            return _LOOK_AGAIN_AFTER
+        due = None if self._execution.ended else self._execution.deadline
+        return _LOOK_AT if due is None else min(_LOOK_AT, max(0.0, due - time.monotonic()))
 
     @property
     def leader(self) -> int | None:
@@ -111,6 +115,7 @@ class Adopted:
             self._record()
         if execution.over and self._recorded:
             if self._held:
+                self._scratch.trim(lease.output_limit)
                 self._queue.settle(lease, settled_output(self._queue.folders, lease))
             self._scratch.close()
             self.over = True

@@ -109,7 +109,7 @@ class Execution:
         if self._left_behind and self._kill_at is None:
             return self._started
         due = self._timeout_at if self._kill_at is None else self._kill_at
-        if self.ended or not self.lease.output_limit:
+        if not self.lease.output_limit:
             return due
         return self._look_at if due is None else min(due, self._look_at)
 
@@ -140,8 +140,7 @@ class Execution:
         """Do what is due. ``empty``: no process of the attempt is left."""
         if self.over:
             return
-        if self.leader is not None and not self.ended:
-            self._look(self.leader, now)
+        self._look(now)
         if self.ended and empty:
             self.over = True
         elif self._kill_at is not None:
@@ -192,9 +191,10 @@ class Execution:
         arguments = lease.argv if lease.argv is not None else (*lease.shell, lease.command or "")
         return processes.spawn(arguments, cwd=lease.cwd, environ=environ, files=self._scratch.files)
 
-    def _look(self, leader: int, now: float) -> None:
+    def _look(self, now: float) -> None:
         """Sample memory, bound the output: the faster it grows, the sooner the next look."""
-        if now - self._started > _SAMPLE_AFTER:
+        leader = None if self.ended else self.leader
+        if leader is not None and now - self._started > _SAMPLE_AFTER:
             self._max_rss = max(self._max_rss, processes.peak_rss(leader))
         limit = self.lease.output_limit
         if limit and now >= self._look_at:

@@ -27,8 +27,8 @@ class Scratch:
         self._worker = worker
         self._nothing = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
         self._fds = {stream: self._open(stream) for stream in Stream}
-        self._trimmed = dict.fromkeys(Stream, 0)
         self._used: list[Stream] = []
+        self._moved: list[Stream] = []
 
     @property
     def files(self) -> tuple[int, int, int]:
@@ -38,28 +38,35 @@ class Scratch:
     def trim(self, limit: int) -> dict[Stream, int]:
         """Keep the first and the last ``limit / 2`` bytes of each stream; the size of each.
 
-        What lies between becomes a hole: offsets stay what they were, for writer and readers.
+        What lies between becomes a hole: offsets stay what they were, for writer and readers. A
+        log that was truncated by its writer is trimmed like a new one.
         """
         sizes = {}
         for stream, fd in self._fds.items():
             size = sizes[stream] = os.fstat(fd).st_size
-            begin = max(-(-limit // 2 // _BLOCK) * _BLOCK, self._trimmed[stream])
+            begin = -(-limit // 2 // _BLOCK) * _BLOCK
             end = (size - limit // 2) // _BLOCK * _BLOCK
             if limit and end > begin:
                 _make_hole(fd, begin, end)
-                self._trimmed[stream] = end
         return sizes
 
     def collect(self, lease: Lease, *, held: bool) -> dict[Stream, Output]:
-        """What the attempt printed. ``held``: a process may still write, so move the files away."""
+        """What the attempt printed. ``held``: a process may still write, so move the files away.
+
+        They are still what is trimmed, until ``clean``.
+        """
         sizes = self.trim(lease.output_limit)
         return {stream: self._collect(stream, size, lease, held) for stream, size in sizes.items()}
 
     def clean(self) -> None:
-        """Ready for the next attempt; call it once the outcome is stored."""
+        """Ready for the next attempt; call it once the outcome is stored, and nobody writes."""
         for stream in self._used:
             os.ftruncate(self._fds[stream], 0)
+        for stream in self._moved:
+            os.close(self._fds[stream])
+            self._fds[stream] = self._open(stream)
         self._used.clear()
+        self._moved.clear()
 
     def close(self) -> None:
         os.close(self._nothing)
@@ -75,9 +82,7 @@ class Scratch:
             return Output(size, os.pread(fd, size, 0) if size else b"")
         path = self._folders.scratch(self._worker, stream)
         path.rename(self._folders.kept(lease.attempt_id, stream))
-        os.close(fd)
-        self._fds[stream] = self._open(stream)
-        self._trimmed[stream] = 0
+        self._moved.append(stream)
         return Output(size)
 
     def _open(self, stream: Stream) -> int:

@@ -25,8 +25,7 @@ from workers.worker import HEARTBEAT_EVERY, Order
 Narrate = Callable[[str], None]
 
 _TICK_EVERY = 1.0
-_LOOK_AGAIN_AFTER = 0.05  # seconds between two looks at a tree that is being ended
-_LOOK_AT_ADOPTED = 0.5
+_TRY_AGAIN_AFTER = 0.5
 _RESCUE_EVERY = 5.0
 _PRUNE_EVERY = 60.0
 _SAY_EVERY = 10.0
@@ -433,9 +432,9 @@ class Supervisor:
     def _wait(self) -> None:
         seconds = min(_TICK_EVERY, self._until_next_tick(), self._log_keeper.rest)
         for adopted in self._adopted:
-            seconds = min(seconds, _LOOK_AGAIN_AFTER if adopted.ending else _LOOK_AT_ADOPTED)
+            seconds = min(seconds, adopted.rest)
         if self._trouble is not None:
-            seconds = max(seconds, _LOOK_AT_ADOPTED)
+            seconds = max(seconds, _TRY_AGAIN_AFTER)
         ready = self._wakeup.wait(seconds)
         if self._bell.fileno() in ready:
             self._bell.hush()

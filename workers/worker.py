@@ -117,6 +117,7 @@ class Worker:
                 break
         if held:
             self._settle(lease)
+        self._scratch.clean()
         return following
 
     def _start(self, execution: Execution) -> bool:
@@ -206,10 +207,10 @@ class Worker:
                     queues=self._queues,
                 )
             )
-        self._scratch.clean()
         return following
 
     def _settle(self, lease: Lease) -> None:
+        self._scratch.trim(lease.output_limit)
         outputs = settled_output(self._queue.folders, lease)
         self._store(lambda: self._queue.settle(lease, outputs))
 

@@ -69,6 +69,46 @@ def test_a_flood_costs_no_more_than_the_limit(fast_rig: Rig) -> None:
     assert DROPPED.search(followed.stderr)
 
 
+def test_what_is_left_behind_cannot_flood_either(fast_rig: Rig) -> None:
+    rig = fast_rig
+    rig.queue.settings.set("output_limit", f"{LIMIT}")
+    rig.queue.settings.set("stop_grace", "2")
+    rig.start()
+
+    flood = f"(trap '' TERM; touch deaf; exec head -c {FLOOD} /dev/zero)"
+    job_id = rig.add(f"{flood} & until [ -e deaf ]; do sleep 0.01; done")
+    rig.reached(job_id, JobState.COMPLETED)
+    (attempt,) = rig.history(job_id)
+    kept = rig.queue.folders.kept(attempt.id, Stream.STDOUT)
+    most = 0
+
+    def is_settled() -> bool:
+        nonlocal most
+        most = max(most, kept.stat().st_blocks * 512)
+        return rig.history(job_id)[0].stdout_bytes == kept.stat().st_size > FLOOD // 50
+
+    until(is_settled)
+    assert most < FLOOD // 10
+    assert kept.stat().st_blocks * 512 <= LIMIT + SLACK
+
+
+def test_a_log_that_begins_anew_is_bounded_like_a_new_one(fast_rig: Rig) -> None:
+    rig = fast_rig
+    rig.queue.settings.set("output_limit", f"{LIMIT}")
+    rig.start()
+    script = (
+        "import os, time\n"
+        "for size in (100_000_000, 50_000_000):\n"
+        "    os.ftruncate(1, 0)\n"
+        "    os.write(1, bytes(size))\n"
+        "    time.sleep(1.2)\n"
+    )
+    job = rig.run(argv=python(script), max_retries=0)
+    kept = rig.queue.folders.kept(rig.history(job.id)[0].id, Stream.STDOUT)
+    assert kept.stat().st_size == 50_000_000
+    assert kept.stat().st_blocks * 512 <= LIMIT + SLACK
+
+
 def test_a_flood_may_be_followed_while_it_comes(rig: Rig, program: Program) -> None:
     rig.queue.settings.set("output_limit", f"{LIMIT}")
     rig.start()
