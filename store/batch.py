@@ -206,6 +206,24 @@ class Batch:
             yield from zip(block.column("id"), block.column("unique_key"), strict=True)
 
 
+def environment_id(connection: sqlite3.Connection, captured: Mapping[str, str]) -> int | None:
+    """The row that holds this environment; thousands of jobs share one."""
+    if not captured:
+        return None
+    from hashlib import sha256
+
+    data = json.dumps(dict(sorted(captured.items())), ensure_ascii=False)
+    digest = sha256(data.encode()).hexdigest()
+    known = connection.execute("SELECT id FROM environment WHERE digest = ?", (digest,)).fetchone()
+    return int(
+        known[0]
+        if known
+        else connection.execute(
+            "INSERT INTO environment (digest, data) VALUES (?, ?) RETURNING id", (digest, data)
+        ).fetchone()[0]
+    )
+
+
 class _Ids(Sequence[str]):
     """The ids of a batch, made from its spool anew whenever they are gone through.
 

@@ -7,10 +7,12 @@ store and the scratch file is used again; a large one becomes a file of its own.
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple, Protocol, TypeVar
 
+from store.errors import NoSuchJob
 from store.jobs import AttemptState, Stream
 
 Read = TypeVar("Read")
@@ -25,6 +27,18 @@ class Recorded(NamedTuple):
     worker: str
     size: int
     data: bytes | None
+
+
+def recorded(connection: sqlite3.Connection, attempt_id: int, stream: Stream) -> Recorded:
+    """Raises ``NoSuchJob`` when the attempt's job is there no more."""
+    row = connection.execute(
+        f"SELECT state, worker, coalesce({stream.value}_bytes, 0), {stream.value}"
+        " FROM attempt WHERE id = ?",
+        (attempt_id,),
+    ).fetchone()
+    if row is None:
+        raise NoSuchJob("deleted meanwhile")
+    return Recorded(AttemptState(row[0]), *row[1:])
 
 
 class Folders:

@@ -1,11 +1,10 @@
-"""``Queue``: every change of a job's state is here and only here.
+"""``Queue``: every change of a job's state begins here and only here.
 
 Each public method that changes something is one transaction, and rings the doorbells afterwards.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -15,14 +14,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from store import dependencies, doorbell, overview
-from store.batch import Batch
+from store import doorbell, overview
+from store.batch import Batch, environment_id
 from store.database import Database
-from store.errors import InvalidInput, KeyInUse, NoSuchJob, QueueError, WrongState
+from store.errors import InvalidInput, QueueError
 from store.jobs import (
-    FINISHED,
     Attempt,
-    AttemptState,
     ErrorGroup,
     Job,
     JobFilter,
@@ -41,10 +38,11 @@ from store.jobs import (
 )
 from store.late import Late
 from store.leasing import Leasing
-from store.output import Folders, OutputView, Recorded, StoredOutput
+from store.output import Folders, OutputView, StoredOutput, recorded
 from store.queues import Queues
 from store.registry import Registry
 from store.settings import Settings
+from store.steering import CANCELLABLE, EDITABLE, RETRYABLE, Steering
 
 if TYPE_CHECKING:
     from random import Random
@@ -57,11 +55,7 @@ else:
     listing = Late("store.listing")
     reads = Late("store.reads")  # it knows peewee, which plain commands and workers go without
 
-_UNFINISHED = frozenset(JobState) - FINISHED
-_RETRYABLE = FINISHED | {JobState.FAILED}
-_EDITABLE = frozenset(JobState) - {JobState.PROCESSING}
 _READ_AT_ONCE = 500
-_DELETED_AT_ONCE = 200
 
 Clock = Callable[[], int]
 
@@ -80,6 +74,7 @@ class Queue:
         self.registry = Registry(database, clock)
         self.queues = Queues(database, clock)
         self.folders = Folders(database.folder)
+        self._steering = Steering(database, self.settings, self.folders, self._leasing, clock)
         self.store_id: str = (
             database.connection()
             .execute("SELECT value FROM meta WHERE name = 'store_id'")
@@ -109,7 +104,7 @@ class Queue:
     def _retention(self) -> Retention:
         from store.retention import Retention
 
-        return Retention(self._database, self.settings, self.folders, self._delete_some)
+        return Retention(self._database, self.settings, self.folders, self._steering.delete)
 
     def now(self) -> int:
         """UTC milliseconds by the store's clock."""
@@ -155,7 +150,7 @@ class Queue:
                     connection,
                     now=now,
                     random=self._random,
-                    environment=_environment(connection, captured_env or {}),
+                    environment=environment_id(connection, captured_env or {}),
                     skip_existing=skip_existing,
                     places=places,
                 )
@@ -172,12 +167,12 @@ class Queue:
         Raises ``NoSuchJob``, or ``WrongState`` when one has finished; then none is changed.
         """
         with self._change() as connection:
-            self._cancel(connection, overview.seqs(connection, ids))
+            self._steering.cancel(connection, overview.seqs(connection, ids))
         return [self.job(job_id) for job_id in ids]
 
     def cancel_matching(self, wanted: JobFilter) -> int:
         """Cancel all unfinished jobs that match; how many."""
-        return self._on_matching(wanted, _UNFINISHED, self._cancel)
+        return self._on_matching(wanted, CANCELLABLE, self._steering.cancel)
 
     def retry(self, ids: Sequence[str]) -> list[Job]:
         """Run finished or failed jobs (again) now; all but failed ones start over at 0 attempts.
@@ -185,12 +180,12 @@ class Queue:
         Raises ``NoSuchJob``, ``WrongState``, ``KeyInUse``; then none is changed.
         """
         with self._change() as connection:
-            self._retry(connection, overview.seqs(connection, ids))
+            self._steering.retry(connection, overview.seqs(connection, ids))
         return [self.job(job_id) for job_id in ids]
 
     def retry_matching(self, wanted: JobFilter) -> int:
         """Retry all finished or failed jobs that match; how many."""
-        return self._on_matching(wanted, _RETRYABLE, self._retry)
+        return self._on_matching(wanted, RETRYABLE, self._steering.retry)
 
     def revert(self, before: Sequence[Job], after: Sequence[Job]) -> int:
         """Undo a retry, or the cancelling of a waiting job; how many could be.
@@ -198,20 +193,8 @@ class Queue:
         The pairs are a job as it stood before and after. One that has moved on since, or whose
         unique key is in use now, stays as it is.
         """
-        reverted: list[int] = []
         with self._change() as connection:
-            for old, new in zip(before, after, strict=True):
-                if old.number == new.number and old.state is not JobState.PROCESSING:
-                    cursor = connection.execute(
-                        _REVERT,
-                        (
-                            *(old.state.value, old.attempts, old.run_at, old.updated_at),
-                            *(new.seq, new.state.value, new.updated_at, new.number),
-                        ),
-                    )
-                    reverted += [new.seq] * cursor.rowcount
-            dependencies.resettle(connection, reverted, now=self.now())
-        return len(reverted)
+            return self._steering.revert(connection, before, after)
 
     def edit(self, job_id: str, new: NewJob) -> Job:
         """Give a job that is not running the fields of ``new``; its id stays.
@@ -227,14 +210,12 @@ class Queue:
         When one can't be edited, none is.
         """
         with self._change() as connection:
-            self._edit(connection, overview.seqs(connection, ids), change)
+            self._steering.edit(connection, overview.seqs(connection, ids), change)
         return [self.job(job_id) for job_id in ids]
 
     def edit_matching(self, wanted: JobFilter, change: Callable[[Job], NewJob]) -> int:
         """Edit all jobs that match and aren't running; how many."""
-        return self._on_matching(
-            wanted, _EDITABLE, lambda connection, chosen: self._edit(connection, chosen, change)
-        )
+        return self._on_matching(wanted, EDITABLE, partial(self._steering.edit, change=change))
 
     def delete(self, ids: Sequence[str]) -> None:
         """Remove finished jobs with their history and output.
@@ -244,7 +225,7 @@ class Queue:
         """
         with self._change() as connection:
             chosen = overview.seqs(connection, ids)
-            kept_files = self._delete(connection, chosen)
+            kept_files = self._steering.delete(connection, chosen)
         self._unlink(kept_files)
 
     def delete_matching(self, wanted: JobFilter, *, finished_before: int | None = None) -> int:
@@ -252,11 +233,7 @@ class Queue:
 
         ``finished_before`` is a time in UTC milliseconds. What an unfinished job needs stays.
         """
-        removed = 0
-        while number := self._delete_some(wanted, finished_before, _DELETED_AT_ONCE):
-            removed += number
-            self._database.give_way()
-        return removed
+        return self._retention.remove(wanted, finished_before)
 
     # What people ask -----------------------------------------------------------------------------
 
@@ -336,7 +313,8 @@ class Queue:
             raise QueueError(f"{what} of job {job_id}: {known}")
         attempt_id = chosen[-1].id
         return StoredOutput(
-            lambda: self._recorded(attempt_id, stream), self.folders, attempt_id, stream
+            lambda: recorded(self._database.connection(), attempt_id, stream),
+            *(self.folders, attempt_id, stream),
         )
 
     def status(self) -> Status:
@@ -576,123 +554,7 @@ class Queue:
 
     def _environment_id(self, captured: Mapping[str, str]) -> int | None:
         with self._change(ring=False) as connection:
-            return _environment(connection, captured)
-
-    def _cancel(self, connection: sqlite3.Connection, chosen: Sequence[int]) -> None:
-        self._require(connection, chosen, _UNFINISHED, "cancelled")
-        now, wanted = self.now(), json.dumps(chosen)
-        connection.execute(
-            "UPDATE job SET cancel_requested = 1, updated_at = ? WHERE lease IS NOT NULL"
-            " AND seq IN (SELECT value FROM json_each(?))",
-            (now, wanted),
-        )
-        waiting = connection.execute(
-            "UPDATE job SET state = 'cancelled', ready = 0, updated_at = ?"
-            " WHERE state IN ('pending', 'blocked', 'failed')"
-            " AND seq IN (SELECT value FROM json_each(?)) RETURNING seq",
-            (now, wanted),
-        ).fetchall()
-        self._leasing.pass_on(connection, [seq for (seq,) in waiting], now)
-
-    def _retry(self, connection: sqlite3.Connection, chosen: Sequence[int]) -> None:
-        self._require(connection, chosen, _RETRYABLE, "retried")
-        now, wanted = self.now(), json.dumps(chosen)
-        try:
-            connection.execute(
-                "UPDATE job SET ready = (held_by IS NULL), run_at = ?1, updated_at = ?1,"
-                " attempts = CASE state WHEN 'failed' THEN attempts ELSE 0 END,"
-                " state = CASE state WHEN 'failed' THEN state ELSE 'pending' END"
-                " WHERE seq IN (SELECT value FROM json_each(?2))",
-                (now, wanted),
-            )
-            # Only now: what they need may be among them.
-            dependencies.resettle(connection, chosen, now=now)
-        except sqlite3.IntegrityError as error:
-            raise self._held_key(connection, chosen) or error from error
-
-    def _edit(
-        self,
-        connection: sqlite3.Connection,
-        chosen: Sequence[int],
-        change: Callable[[Job], NewJob],
-    ) -> None:
-        self._require(connection, chosen, _EDITABLE, "edited")
-        now = self.now()
-        for job in reads.jobs_at(self._database.query, chosen, JobFilter()):
-            new = change(job)
-            connection.execute(
-                "INSERT INTO queue (name) VALUES (?) ON CONFLICT DO NOTHING", (new.queue,)
-            )
-            try:
-                connection.execute(_EDIT, (*self._edited(new, now), now, job.seq))
-            except sqlite3.IntegrityError as error:
-                holder = connection.execute(_HOLDER_OF_KEY, (new.unique_key, job.seq)).fetchone()
-                raise error if holder is None else KeyInUse(str(new.unique_key), *holder) from error
-            dependencies.replace(connection, job.seq, new.depends_on, now=now)
-
-    def _edited(self, new: NewJob, now: int) -> tuple[object, ...]:
-        """The columns that an edit sets, in the order of ``_EDIT``."""
-        values = self.settings.values()
-        return (
-            new.command,
-            None if new.argv is None else json.dumps(new.argv, ensure_ascii=False),
-            new.queue,
-            new.priority,
-            new.run_at if new.delay is None else now + int(new.delay * 1000),
-            values["default_max_retries"] if new.max_retries is None else new.max_retries,
-            values["default_timeout"] if new.timeout is None else new.timeout,
-            new.stop_grace,
-            new.backoff_base,
-            new.cwd,
-            json.dumps(dict(new.env), ensure_ascii=False) if new.env else None,
-            new.label,
-            new.unique_key,
-            new.on_dependency_failure.value,
-        )
-
-    def _delete(self, connection: sqlite3.Connection, chosen: Sequence[int]) -> list[Path]:
-        """Remove finished jobs; the files of theirs to remove once that is committed."""
-        self._require(connection, chosen, FINISHED, "deleted")
-        wanted = json.dumps(chosen)
-        row = connection.execute(_NEEDED_BY_UNFINISHED + " LIMIT 1", (wanted,)).fetchone()
-        if row is not None:
-            raise WrongState(
-                f"{row[0]} cannot be deleted: unfinished job {row[1]} depends on it; "
-                f"cancel {row[1]} first"
-            )
-        files = [
-            self.folders.kept(attempt, stream)
-            for attempt, *in_file in connection.execute(_ATTEMPTS_IN_FILES, (wanted,))
-            for stream, is_file in zip(Stream, in_file, strict=True)
-            if is_file
-        ]
-        connection.execute(
-            "DELETE FROM dependency WHERE needs IN (SELECT value FROM json_each(?))", (wanted,)
-        )
-        connection.execute(
-            "DELETE FROM job WHERE seq IN (SELECT value FROM json_each(?))", (wanted,)
-        )
-        return files
-
-    def _delete_some(self, wanted: JobFilter, finished_before: int | None, most: int) -> int:
-        states = (wanted.states or FINISHED) & FINISHED
-        if not states:
-            return 0
-        some = partial(
-            reads.unneeded,
-            self._database.query,
-            wanted._replace(states=states),
-            finished_before,
-            limit=most,
-        )
-        while found := some():  # it may look at every job, so others can write meanwhile
-            with self._change(ring=False) as connection:
-                chosen = some(among=found)
-                files = self._delete(connection, chosen) if chosen else []
-            self._unlink(files)
-            if chosen:
-                return len(chosen)
-        return 0
+            return environment_id(connection, captured)
 
     def _on_matching(
         self,
@@ -708,104 +570,17 @@ class Queue:
             act(connection, chosen)
         return len(chosen)
 
-    def _require(
-        self,
-        connection: sqlite3.Connection,
-        chosen: Sequence[int],
-        allowed: frozenset[JobState],
-        done: str,
-    ) -> None:
-        marks = ", ".join("?" * len(allowed))
-        row = connection.execute(
-            "SELECT id, state FROM job WHERE seq IN (SELECT value FROM json_each(?))"
-            f" AND state NOT IN ({marks}) LIMIT 1",
-            (json.dumps(chosen), *(state.value for state in allowed)),
-        ).fetchone()
-        if row is not None:
-            raise WrongState(f"{row[0]} is {JobState(row[1]).label} and cannot be {done}")
-
-    def _held_key(self, connection: sqlite3.Connection, chosen: Sequence[int]) -> Exception | None:
-        row = connection.execute(
-            "SELECT wanted.unique_key, holder.id FROM job AS wanted JOIN job AS holder"
-            " ON holder.unique_key = wanted.unique_key AND holder.seq <> wanted.seq"
-            " WHERE wanted.seq IN (SELECT value FROM json_each(?1)) AND (holder.state NOT IN"
-            " ('completed', 'dead', 'cancelled')"
-            " OR holder.seq IN (SELECT value FROM json_each(?1))) LIMIT 1",
-            (json.dumps(chosen),),
-        ).fetchone()
-        return None if row is None else KeyInUse(*row)
-
-    def _recorded(self, attempt_id: int, stream: Stream) -> Recorded:
-        row = (
-            self._database.connection()
-            .execute(
-                f"SELECT state, worker, coalesce({stream.value}_bytes, 0), {stream.value}"
-                " FROM attempt WHERE id = ?",
-                (attempt_id,),
-            )
-            .fetchone()
-        )
-        if row is None:
-            raise NoSuchJob("deleted meanwhile")
-        return Recorded(AttemptState(row[0]), row[1], row[2], row[3])
-
     @staticmethod
     def _unlink(files: Iterable[Path]) -> None:
         for path in files:
             path.unlink(missing_ok=True)
 
 
-def _environment(connection: sqlite3.Connection, captured: Mapping[str, str]) -> int | None:
-    """The row that holds this environment; thousands of jobs share one."""
-    if not captured:
-        return None
-    from hashlib import sha256
-
-    data = json.dumps(dict(sorted(captured.items())), ensure_ascii=False)
-    digest = sha256(data.encode()).hexdigest()
-    known = connection.execute("SELECT id FROM environment WHERE digest = ?", (digest,)).fetchone()
-    return int(
-        known[0]
-        if known
-        else connection.execute(
-            "INSERT INTO environment (digest, data) VALUES (?, ?) RETURNING id", (digest, data)
-        ).fetchone()[0]
-    )
-
-
 class _DryRun(Exception):
     """Everything was in order; undo it."""
 
 
-_REVERT = """
-    UPDATE OR IGNORE job SET state = ?, attempts = ?, run_at = ?, updated_at = ?, ready = 0
-    WHERE seq = ? AND state = ? AND updated_at = ? AND number = ? AND lease IS NULL
-"""
-_EDIT = """
-    UPDATE job SET command = ?, argv = ?, queue = ?, priority = ?, run_at = coalesce(?, run_at),
-        max_retries = ?, timeout = ?, stop_grace = ?, backoff_base = ?, cwd = coalesce(?, cwd),
-        env = ?, label = ?, unique_key = ?,
-        on_dependency_failure = ?, ready = 0, updated_at = ?
-    WHERE seq = ?
-"""
-_HOLDER_OF_KEY = """
-    SELECT id FROM job
-    WHERE unique_key = ? AND seq <> ? AND state NOT IN ('completed', 'dead', 'cancelled')
-"""
-_NEEDED_BY_UNFINISHED = """
-    SELECT needed.id, waiting.id FROM dependency
-    JOIN job AS needed ON needed.seq = dependency.needs
-    JOIN job AS waiting ON waiting.seq = dependency.job
-    WHERE needed.seq IN (SELECT value FROM json_each(?))
-    AND waiting.state NOT IN ('completed', 'dead', 'cancelled')
-    AND waiting.seq <> needed.seq
-"""
 _OUTPUTS_IN_FILES = """
     SELECT count(*) FROM attempt
     WHERE (stdout IS NULL AND stdout_bytes > 0) OR (stderr IS NULL AND stderr_bytes > 0)
-"""
-_ATTEMPTS_IN_FILES = """
-    SELECT id, stdout IS NULL AND stdout_bytes > 0, stderr IS NULL AND stderr_bytes > 0
-    FROM attempt WHERE job IN (SELECT value FROM json_each(?))
-    AND ((stdout IS NULL AND stdout_bytes > 0) OR (stderr IS NULL AND stderr_bytes > 0))
 """

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+import sqlite3
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
 from store import overview, reads
 from store.database import Database
-from store.jobs import JobFilter, JobState, Stream
+from store.jobs import FINISHED, JobFilter, JobState, Stream
 from store.output import Folders
 from store.settings import Settings
 
@@ -24,15 +25,15 @@ _GROUPS = (
     (frozenset({JobState.DEAD}), "keep_dead", "keep_dead_count"),
 )
 
-DeleteSome = Callable[[JobFilter, int | None, int], int]
-"""Removes finished jobs that match, ended before a time, at most so many; how many it did."""
+Delete = Callable[[sqlite3.Connection, Sequence[int]], list[Path]]
+"""Removes finished jobs, named by ``seq``; the files to remove once that is committed."""
 
 
 class Retention:
     """Removes what the settings keep no longer, some of it whenever it is asked."""
 
     def __init__(
-        self, database: Database, settings: Settings, folders: Folders, delete: DeleteSome
+        self, database: Database, settings: Settings, folders: Folders, delete: Delete
     ) -> None:
         self._database = database
         self._settings = settings
@@ -48,10 +49,18 @@ class Retention:
             beyond = self._prune_beyond(wanted, int(values[number]))
             if beyond < _IN_A_ROW * AT_ONCE:
                 before = now - int(float(values[age]) * 1000)
-                removed += self._in_steps(partial(self._delete, wanted, before, AT_ONCE))
+                removed += self._in_steps(partial(self._remove_some, wanted, before, AT_ONCE))
             removed += beyond
         self._forget_throughput(now)
         self._outputs.prune(int(values["keep_output"]))
+        return removed
+
+    def remove(self, wanted: JobFilter, finished_before: int | None) -> int:
+        """Remove all finished jobs that match, ended before then, and aren't needed; how many."""
+        removed = 0
+        while number := self._remove_some(wanted, finished_before, AT_ONCE):
+            removed += number
+            self._database.give_way()
         return removed
 
     def _prune_beyond(self, wanted: JobFilter, most: int) -> int:
@@ -60,9 +69,30 @@ class Retention:
         def delete() -> int:
             with self._database.read():
                 excess = reads.count(self._database.query, wanted) - most
-            return self._delete(wanted, None, min(excess, AT_ONCE)) if excess > 0 else 0
+            return self._remove_some(wanted, None, min(excess, AT_ONCE)) if excess > 0 else 0
 
         return self._in_steps(delete) if most else 0
+
+    def _remove_some(self, wanted: JobFilter, finished_before: int | None, most: int) -> int:
+        states = (wanted.states or FINISHED) & FINISHED
+        if not states:
+            return 0
+        some = partial(
+            reads.unneeded,
+            self._database.query,
+            wanted._replace(states=states),
+            finished_before,
+            limit=most,
+        )
+        while found := some():  # it may look at every job, so others can write meanwhile
+            with self._database.write() as connection:
+                chosen = some(among=found)
+                files = self._delete(connection, chosen) if chosen else []
+            for path in files:
+                path.unlink(missing_ok=True)
+            if chosen:
+                return len(chosen)
+        return 0
 
     def _in_steps(self, delete: Callable[[], int]) -> int:
         removed = 0

@@ -1,0 +1,227 @@
+"""What people do to jobs that are there: cancel, retry, edit, undo, delete.
+
+Everything here happens inside a transaction that the caller has open, to jobs that are named by
+their ``seq``. When one of them is in the wrong state, ``WrongState`` is raised and none is changed.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from store import dependencies
+from store.database import Database
+from store.errors import KeyInUse, WrongState
+from store.jobs import FINISHED, Job, JobFilter, JobState, NewJob, Stream
+from store.late import Late
+from store.leasing import Leasing
+from store.output import Folders
+from store.settings import Settings
+
+if TYPE_CHECKING:
+    from store import reads
+else:
+    reads = Late("store.reads")  # it knows peewee, which only an edit needs
+
+CANCELLABLE = frozenset(JobState) - FINISHED
+RETRYABLE = FINISHED | {JobState.FAILED}
+EDITABLE = frozenset(JobState) - {JobState.PROCESSING}
+
+
+class Steering:
+    """Changes jobs as people ask for it, by the store's settings and clock."""
+
+    def __init__(
+        self,
+        database: Database,
+        settings: Settings,
+        folders: Folders,
+        leasing: Leasing,
+        clock: Callable[[], int],
+    ) -> None:
+        self._database = database
+        self._settings = settings
+        self._folders = folders
+        self._leasing = leasing
+        self._clock = clock
+
+    def cancel(self, connection: sqlite3.Connection, chosen: Sequence[int]) -> None:
+        """End what waits now, and mark what runs."""
+        _require(connection, chosen, CANCELLABLE, "cancelled")
+        now, wanted = self._clock(), json.dumps(chosen)
+        connection.execute(
+            "UPDATE job SET cancel_requested = 1, updated_at = ? WHERE lease IS NOT NULL"
+            " AND seq IN (SELECT value FROM json_each(?))",
+            (now, wanted),
+        )
+        waiting = connection.execute(
+            "UPDATE job SET state = 'cancelled', ready = 0, updated_at = ?"
+            " WHERE state IN ('pending', 'blocked', 'failed')"
+            " AND seq IN (SELECT value FROM json_each(?)) RETURNING seq",
+            (now, wanted),
+        ).fetchall()
+        self._leasing.pass_on(connection, [seq for (seq,) in waiting], now)
+
+    def retry(self, connection: sqlite3.Connection, chosen: Sequence[int]) -> None:
+        """Let finished or failed jobs run (again) now. Raises ``KeyInUse``."""
+        _require(connection, chosen, RETRYABLE, "retried")
+        now, wanted = self._clock(), json.dumps(chosen)
+        try:
+            connection.execute(
+                "UPDATE job SET ready = (held_by IS NULL), run_at = ?1, updated_at = ?1,"
+                " attempts = CASE state WHEN 'failed' THEN attempts ELSE 0 END,"
+                " state = CASE state WHEN 'failed' THEN state ELSE 'pending' END"
+                " WHERE seq IN (SELECT value FROM json_each(?2))",
+                (now, wanted),
+            )
+            # Only now: what they need may be among them.
+            dependencies.resettle(connection, chosen, now=now)
+        except sqlite3.IntegrityError as error:
+            raise _held_key(connection, chosen) or error from error
+
+    def revert(
+        self, connection: sqlite3.Connection, before: Sequence[Job], after: Sequence[Job]
+    ) -> int:
+        """Undo a retry, or the cancelling of a waiting job, where nothing has happened since."""
+        reverted: list[int] = []
+        for old, new in zip(before, after, strict=True):
+            if old.number == new.number and old.state is not JobState.PROCESSING:
+                cursor = connection.execute(
+                    _REVERT,
+                    (
+                        *(old.state.value, old.attempts, old.run_at, old.updated_at),
+                        *(new.seq, new.state.value, new.updated_at, new.number),
+                    ),
+                )
+                reverted += [new.seq] * cursor.rowcount
+        dependencies.resettle(connection, reverted, now=self._clock())
+        return len(reverted)
+
+    def edit(
+        self,
+        connection: sqlite3.Connection,
+        chosen: Sequence[int],
+        change: Callable[[Job], NewJob],
+    ) -> None:
+        """Give each the fields that ``change`` makes of it. Raises ``KeyInUse``, ``InvalidInput``.
+
+        A time that is left open stays as it is.
+        """
+        _require(connection, chosen, EDITABLE, "edited")
+        now = self._clock()
+        for job in reads.jobs_at(self._database.query, chosen, JobFilter()):
+            new = change(job)
+            connection.execute(
+                "INSERT INTO queue (name) VALUES (?) ON CONFLICT DO NOTHING", (new.queue,)
+            )
+            try:
+                connection.execute(_EDIT, (*self._edited(new, now), now, job.seq))
+            except sqlite3.IntegrityError as error:
+                holder = connection.execute(_HOLDER_OF_KEY, (new.unique_key, job.seq)).fetchone()
+                raise error if holder is None else KeyInUse(str(new.unique_key), *holder) from error
+            dependencies.replace(connection, job.seq, new.depends_on, now=now)
+
+    def delete(self, connection: sqlite3.Connection, chosen: Sequence[int]) -> list[Path]:
+        """Remove finished jobs; the files of theirs to remove once that is committed."""
+        _require(connection, chosen, FINISHED, "deleted")
+        wanted = json.dumps(chosen)
+        row = connection.execute(_NEEDED_BY_UNFINISHED + " LIMIT 1", (wanted,)).fetchone()
+        if row is not None:
+            raise WrongState(
+                f"{row[0]} cannot be deleted: unfinished job {row[1]} depends on it; "
+                f"cancel {row[1]} first"
+            )
+        files = [
+            self._folders.kept(attempt, stream)
+            for attempt, *in_file in connection.execute(_ATTEMPTS_IN_FILES, (wanted,))
+            for stream, is_file in zip(Stream, in_file, strict=True)
+            if is_file
+        ]
+        connection.execute(
+            "DELETE FROM dependency WHERE needs IN (SELECT value FROM json_each(?))", (wanted,)
+        )
+        connection.execute(
+            "DELETE FROM job WHERE seq IN (SELECT value FROM json_each(?))", (wanted,)
+        )
+        return files
+
+    def _edited(self, new: NewJob, now: int) -> tuple[object, ...]:
+        """The columns that an edit sets, in the order of ``_EDIT``."""
+        values = self._settings.values()
+        return (
+            new.command,
+            None if new.argv is None else json.dumps(new.argv, ensure_ascii=False),
+            new.queue,
+            new.priority,
+            new.run_at if new.delay is None else now + int(new.delay * 1000),
+            values["default_max_retries"] if new.max_retries is None else new.max_retries,
+            values["default_timeout"] if new.timeout is None else new.timeout,
+            new.stop_grace,
+            new.backoff_base,
+            new.cwd,
+            json.dumps(dict(new.env), ensure_ascii=False) if new.env else None,
+            new.label,
+            new.unique_key,
+            new.on_dependency_failure.value,
+        )
+
+
+def _require(
+    connection: sqlite3.Connection,
+    chosen: Sequence[int],
+    allowed: frozenset[JobState],
+    done: str,
+) -> None:
+    marks = ", ".join("?" * len(allowed))
+    row = connection.execute(
+        "SELECT id, state FROM job WHERE seq IN (SELECT value FROM json_each(?))"
+        f" AND state NOT IN ({marks}) LIMIT 1",
+        (json.dumps(chosen), *(state.value for state in allowed)),
+    ).fetchone()
+    if row is not None:
+        raise WrongState(f"{row[0]} is {JobState(row[1]).label} and cannot be {done}")
+
+
+def _held_key(connection: sqlite3.Connection, chosen: Sequence[int]) -> Exception | None:
+    row = connection.execute(
+        "SELECT wanted.unique_key, holder.id FROM job AS wanted JOIN job AS holder"
+        " ON holder.unique_key = wanted.unique_key AND holder.seq <> wanted.seq"
+        " WHERE wanted.seq IN (SELECT value FROM json_each(?1)) AND (holder.state NOT IN"
+        " ('completed', 'dead', 'cancelled')"
+        " OR holder.seq IN (SELECT value FROM json_each(?1))) LIMIT 1",
+        (json.dumps(chosen),),
+    ).fetchone()
+    return None if row is None else KeyInUse(*row)
+
+
+_REVERT = """
+    UPDATE OR IGNORE job SET state = ?, attempts = ?, run_at = ?, updated_at = ?, ready = 0
+    WHERE seq = ? AND state = ? AND updated_at = ? AND number = ? AND lease IS NULL
+"""
+_EDIT = """
+    UPDATE job SET command = ?, argv = ?, queue = ?, priority = ?, run_at = coalesce(?, run_at),
+        max_retries = ?, timeout = ?, stop_grace = ?, backoff_base = ?, cwd = coalesce(?, cwd),
+        env = ?, label = ?, unique_key = ?,
+        on_dependency_failure = ?, ready = 0, updated_at = ?
+    WHERE seq = ?
+"""
+_HOLDER_OF_KEY = """
+    SELECT id FROM job
+    WHERE unique_key = ? AND seq <> ? AND state NOT IN ('completed', 'dead', 'cancelled')
+"""
+_NEEDED_BY_UNFINISHED = """
+    SELECT needed.id, waiting.id FROM dependency
+    JOIN job AS needed ON needed.seq = dependency.needs
+    JOIN job AS waiting ON waiting.seq = dependency.job
+    WHERE needed.seq IN (SELECT value FROM json_each(?))
+    AND waiting.state NOT IN ('completed', 'dead', 'cancelled')
+    AND waiting.seq <> needed.seq
+"""
+_ATTEMPTS_IN_FILES = """
+    SELECT id, stdout IS NULL AND stdout_bytes > 0, stderr IS NULL AND stderr_bytes > 0
+    FROM attempt WHERE job IN (SELECT value FROM json_each(?))
+    AND ((stdout IS NULL AND stdout_bytes > 0) OR (stderr IS NULL AND stderr_bytes > 0))
+"""
