@@ -74,7 +74,7 @@ class Adopted:
         self._lost = self._noted = False
         self._outcome: Outcome | None = None
         self._journal = journal.read(queue.folders.journal(worker))
-        self._scratch = Scratch(queue.folders, worker)
+        self._scratch = Scratch(queue.folders, worker, inherited=lease)
         self._execution = Execution(lease, self._scratch, family=self._family, now=time.monotonic())
         self.traced = False
         self._since = time.monotonic()
@@ -226,7 +226,7 @@ class Adopted:
     def _record(self) -> None:
         execution, lease = self._execution, self._lease
         if self._outcome is None:  # what was collected once is gone from the scratch files
-            self._held = not execution.over
+            self._held = not execution.over or self._scratch.has_moved
             outputs = self._scratch.collect(lease, held=self._held)
             self._outcome = execution.outcome(outputs, self._queue.folders)
         with suppress(LeaseLost):

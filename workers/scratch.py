@@ -22,13 +22,14 @@ class Scratch:
     truncated; a large one, or one that somebody may still hold, is renamed and a new file made.
     """
 
-    def __init__(self, folders: Folders, worker: str) -> None:
+    def __init__(self, folders: Folders, worker: str, *, inherited: Lease | None = None) -> None:
+        """``inherited``: what a worker that died used them for; it may have moved some away."""
         self._folders = folders
         self._worker = worker
         self._nothing = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
-        self._fds = {stream: self._open(stream) for stream in Stream}
         self._used: list[Stream] = []
         self._moved: list[Stream] = []
+        self._fds = {stream: self._open(stream, inherited) for stream in Stream}
 
     @property
     def files(self) -> tuple[int, int, int]:
@@ -58,6 +59,11 @@ class Scratch:
         sizes = self.trim(lease.output_limit)
         return {stream: self._collect(stream, size, lease, held) for stream, size in sizes.items()}
 
+    @property
+    def has_moved(self) -> bool:
+        """Whether some of the attempt's output is where it stays, and no scratch any more."""
+        return bool(self._moved)
+
     def clean(self) -> None:
         """Ready for the next attempt; call it once the outcome is stored, and nobody writes."""
         for stream in self._used:
@@ -80,14 +86,21 @@ class Scratch:
             if size:
                 self._used.append(stream)
             return Output(size, os.pread(fd, size, 0) if size else b"")
-        path = self._folders.scratch(self._worker, stream)
-        path.rename(self._folders.kept(lease.attempt_id, stream))
-        self._moved.append(stream)
+        if stream not in self._moved:
+            path = self._folders.scratch(self._worker, stream)
+            path.rename(self._folders.kept(lease.attempt_id, stream))
+            self._moved.append(stream)
         return Output(size)
 
-    def _open(self, stream: Stream) -> int:
+    def _open(self, stream: Stream, inherited: Lease | None = None) -> int:
         flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
-        return os.open(self._folders.scratch(self._worker, stream), flags, 0o600)
+        path = self._folders.scratch(self._worker, stream)
+        if inherited is not None and not path.exists():
+            kept = self._folders.kept(inherited.attempt_id, stream)
+            if kept.exists():
+                self._moved.append(stream)
+                path = kept
+        return os.open(path, flags, 0o600)
 
 
 def settled_output(folders: Folders, lease: Lease) -> Mapping[Stream, Output]:

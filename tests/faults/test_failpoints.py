@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from store import AttemptState, JobState
+from store import AttemptState, JobState, Stream
 from tests.faults.outside import SABOTAGE, kill, lines
 from tests.workers.rig import Rig, until
 
 STEPS = ("claimed", "starting", "spawned", "running", "ended", "noted", "recording", "recorded")
 NOT_YET_STARTED = ("claimed", "starting")
-LINE = "echo run >> runs; echo out; sleep 0.2; exit {code}"
+LARGE = b"x" * 40000  # more than goes into the store: a file of its own
+PRINTED = "head -c 40000 /dev/zero | tr '\\0' x; echo small >&2"
+LINE = f"echo run >> runs; {PRINTED}; sleep 0.2; exit {{code}}"
 
 
 class Death:
@@ -40,7 +42,8 @@ def test_a_worker_may_die_at_any_step(rig: Rig, step: str, code: int) -> None:
     assert (job.state, job.exit_code) == (JobState.DEAD if code else JobState.COMPLETED, code)
     assert (job.attempts, job.signal) == (1, None)
     assert lines(rig.folder / "runs") == ["run"]
-    assert rig.output(job_id) == b"out\n"
+    assert rig.output(job_id) == LARGE
+    assert rig.output(job_id, Stream.STDERR) == b"small\n"
     *before, last = [attempt.state for attempt in rig.history(job_id)]
     assert last is (AttemptState.FAILED if code else AttemptState.COMPLETED)
     assert before == ([AttemptState.RELEASED] if step in NOT_YET_STARTED else [])
@@ -74,13 +77,14 @@ def test_a_supervisor_may_die_while_it_starts_workers(rig: Rig, step: str) -> No
     assert lines(rig.folder / "runs") == ["run"]
 
 
-@pytest.mark.parametrize("step", ["bereaved", "adopted", "settling", "settled"])
+@pytest.mark.parametrize("step", ["bereaved", "adopted", "settling", "recording", "settled"])
 def test_a_supervisor_may_die_while_it_takes_over(rig: Rig, step: str) -> None:
     death = Death(rig, step)
     supervisor = rig.foreground(environ=death.environ)
     line = (
         'grep -qs "^State:.[^Z]" /proc/$(cat leader1)/status && echo overlap >> runs; '
-        "echo $$ > leader$QUEUECTL_ATTEMPT; echo run >> runs; sleep 0.3"
+        "echo $$ > leader$QUEUECTL_ATTEMPT; "
+        f"echo run >> runs; {PRINTED}; sleep 0.3"
     )
     job_id = rig.add(line, max_retries=1, backoff_base=1)
     rig.file("leader1")
@@ -95,3 +99,5 @@ def test_a_supervisor_may_die_while_it_takes_over(rig: Rig, step: str) -> None:
     states = [attempt.state for attempt in rig.history(job_id)]
     assert states == [*lost, AttemptState.COMPLETED]
     assert lines(rig.folder / "runs") == ["run"] * len(states)
+    for number in range(1, len(states) + 1):
+        assert rig.output(job_id, number=number) == LARGE
