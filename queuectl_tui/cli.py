@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import Any, NoReturn
 
 import click
+from click.exceptions import NoArgsIsHelpError
 
 from queuectl_tui import __version__, streams
 from queuectl_tui.session import Session, current_queue
@@ -86,12 +87,12 @@ class _Root(click.Group):
 
 
 def _spelled_out(args: list[str]) -> list[str]:
-    """``--enqueue FILE`` at the root is ``enqueue --file FILE``."""
+    """``--enqueue FILE`` at the root is ``enqueue --file FILE``; without FILE it stays wrong."""
     skip = False
     for at, word in enumerate(args):
         if skip:
             skip = False
-        elif word.split("=")[0] == "--enqueue":
+        elif word.startswith("--enqueue=") or (word == "--enqueue" and args[at + 1 :]):
             return [*args[:at], "enqueue", word.replace("--enqueue", "--file", 1), *args[at + 1 :]]
         elif not word.startswith("-"):
             break
@@ -148,9 +149,7 @@ def root(
     if ctx.invoked_subcommand is not None:
         return 0
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        streams.narrate_raw(f"{ctx.get_usage()}\n".encode())
-        streams.narrate("Without a terminal, give a command; --help lists them.")
-        return 2
+        ctx.fail("without a terminal, give a command; --help lists them")
     from queuectl_tui.start import open_app
 
     return open_app(
@@ -178,6 +177,10 @@ def _at_the_edge(run: Callable[[], object]) -> int:
 
 
 def _show_usage_error(error: click.UsageError) -> int:
+    if isinstance(error, NoArgsIsHelpError) and isinstance(error.ctx.command, click.Group):
+        names = ", ".join(error.ctx.command.commands)
+        help_option = f"{error.ctx.command_path} --help"
+        return _show(f"give a command: {names} ({help_option})", error.exit_code)
     if error.ctx is not None:
         help_option = f"{error.ctx.command_path} --help"
         usage = f"{error.ctx.get_usage()}\nTry '{help_option}' for help.\n\n"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from queuectl_tui import streams
-from queuectl_tui.commands.options import State, ids_argument
+from queuectl_tui.commands.options import State, ids_argument, require_filled
 from store import FINISHED, Job, JobFilter, JobState, Order, WrongState
 
 if TYPE_CHECKING:
@@ -116,11 +116,3 @@ def chosen_jobs(
         return decorated
 
     return decorate
-
-
-def require_filled(given: dict[str, str | None]) -> bool:
-    """Whether any filter is given. One that is empty, a variable unset perhaps, is refused."""
-    for name, value in given.items():
-        if value == "":
-            raise click.BadParameter("must not be empty", param_hint=name)
-    return any(value is not None for value in given.values())

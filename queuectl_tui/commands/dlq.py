@@ -8,13 +8,14 @@ from typing import Any
 import click
 
 from queuectl_tui import streams
-from queuectl_tui.commands.chosen import Chosen, require_filled
+from queuectl_tui.commands.chosen import Chosen
 from queuectl_tui.commands.options import (
     all_option,
     ids_argument,
     json_option,
     label_option,
     queue_option,
+    require_filled,
     search_option,
     show_env_option,
     yes_option,

@@ -26,7 +26,7 @@ from queuectl_tui.commands.job_options import (
     taken_along,
     when_options,
 )
-from queuectl_tui.commands.options import json_option, show_env_option
+from queuectl_tui.commands.options import json_option, require_filled, show_env_option
 from queuectl_tui.output import job_to_json, print_json_array
 from queuectl_tui.session import current_queue
 from store import InvalidInput, NewJob, WorkerKind, WorkerState
@@ -99,6 +99,7 @@ def command(
     """
     if follow and (as_json or dry_run):
         raise click.UsageError("--follow goes with neither --json nor --dry-run.")
+    require_filled({"--file": file, "--each": each})
     vector = given_vector()
     _require_one_source(vector, words, file, each)
     if null and each is None:

@@ -64,3 +64,11 @@ class State(click.ParamType[JobState]):
             words = [word for state in JobState for word in (state.value, state.label.lower())]
             hint = did_you_mean(value, words) or f"; one of {', '.join(JobState)}"
             self.fail(f"no such state: {value}{hint}", param, ctx)
+
+
+def require_filled(given: dict[str, str | None]) -> bool:
+    """Whether any filter is given. One that is empty, a variable unset perhaps, is refused."""
+    for name, value in given.items():
+        if value == "":
+            raise click.BadParameter("must not be empty", param_hint=name)
+    return any(value is not None for value in given.values())

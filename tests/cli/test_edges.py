@@ -85,6 +85,8 @@ def test_a_file_that_is_no_store(cli: Cli, tmp_path: Path) -> None:
         (("list", "extra"), "extra"),
         (("show",), "ID"),
         (("--db",), "--db"),
+        (("--enqueue",), "'--enqueue' requires"),
+        (("--db", "x", "--enqueue"), "'--enqueue' requires"),
     ],
 )
 def test_bad_usage(words: tuple[str, ...], error: str, cli: Cli) -> None:
@@ -99,6 +101,24 @@ def test_without_a_command_and_a_terminal(program: Program) -> None:
 
     assert (result.returncode, result.stdout) == (2, b"")
     assert result.stderr.startswith(b"Usage: queuectl-tui")
+    assert result.stderr.splitlines()[-1].startswith(b"Error: without a terminal, give a command")
+
+
+@pytest.mark.parametrize(
+    ("group", "commands"),
+    [
+        ("config", "list, get, set, unset"),
+        ("dlq", "list, retry, delete"),
+        ("queue", "list, pause, resume, set"),
+        ("schedule", "add, list, show, pause, resume, remove"),
+        ("worker", "start, stop, list, scale, pause, resume"),
+    ],
+)
+def test_a_group_without_a_command_names_those_it_has(group: str, commands: str, cli: Cli) -> None:
+    result = cli(group)
+
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == f"Error: give a command: {commands} (queuectl-tui {group} --help)\n"
 
 
 def test_help_and_version(ok: Ok) -> None:

@@ -91,6 +91,8 @@ def test_root_options_around_the_file(ok: Ok, tmp_path: Path) -> None:
         (("--file", "x", "y"), "not both"),
         (("--file", "/nowhere/jobs.json"), "No such file"),
         (("--file", "/"), "directory"),
+        (("--file", ""), "--file: must not be empty"),
+        (("--each", "", "--", "true"), "--each: must not be empty"),
         (("",), "command: must not be blank"),
         (("--follow", "--json", "x"), "--follow"),
         (("--priority", "5000", "x"), "--priority: must be an integer"),
