@@ -7,6 +7,8 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import zip_longest
+from typing import TYPE_CHECKING
 
 from queuectl_tui.streams import write, write_bytes
 from queuectl_tui.text import escape, fit, timestamp, width
@@ -23,6 +25,9 @@ from store import (
 )
 from store.jobs import AttemptState
 from store.jobspec import MASK
+
+if TYPE_CHECKING:
+    from store.settings import Setting, Value
 
 # -- JSON
 
@@ -188,6 +193,20 @@ def schedule_to_json(schedule: Schedule) -> dict[str, object]:
     }
 
 
+def setting_to_json(setting: Setting, value: Value) -> dict[str, object]:
+    """``value`` and default as the program reads them: seconds, bytes, numbers; ``null``: none."""
+    return {
+        "key": setting.name,
+        "value": _read(value),
+        "default": _read(setting.parse(setting.default)),
+        "meaning": setting.help,
+    }
+
+
+def _read(value: Value) -> Value | None:
+    return (value or None) if isinstance(value, str) else _number(value)
+
+
 def _number(value: float | None) -> float | None:
     """A whole number without its ``.0``."""
     return int(value) if value is not None and value == int(value) else value
@@ -201,6 +220,7 @@ def _time(ms: int | None) -> str | None:
 
 _GAP = "  "
 _NARROWEST = 6
+_WRAPPED = 20  # cells: no narrower than this for the sake of others
 _COLOURS = {
     **dict.fromkeys(("RUNNING", "BUSY"), "36"),
     **dict.fromkeys(("DONE", "COMPLETED"), "32"),
@@ -219,14 +239,31 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Non
     """
     cells = [list(row) for row in rows]
     texts = [[_shown(cell) for cell in row] for row in cells]
-    widths = _fitted(
-        [max(map(width, column)) for column in zip(columns, *texts, strict=True)], line_width()
-    )
+    widths = _fitted(_natural(columns, texts), line_width())
     right = [any(map(_is_number, column)) for column in zip(columns, *cells, strict=True)]
     coloured = has_colour()
     write(_line(columns, widths, right, [_BOLD if coloured else ""] * len(columns)))
     for row, text in zip(cells, texts, strict=True):
         write(_line(text, widths, right, [_colour(cell) if coloured else "" for cell in row]))
+
+
+def print_wrapped_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """A table of texts, which go on below where the terminal is too narrow for them.
+
+    The last column has what room the others leave.
+    """
+    texts = [[_shown(cell) for cell in row] for row in rows]
+    widths, room = _natural(columns, texts), line_width()
+    gaps = len(_GAP) * (len(widths) - 1)
+    if sum(widths) + gaps > room:
+        widths[1:-1] = [min(cells, _WRAPPED) for cells in widths[1:-1]]
+        widths[-1] = max(_WRAPPED, room - sum(widths[:-1]) - gaps)
+    widths = _fitted(widths, room)
+    plain = [False] * len(columns), [""] * len(columns)
+    write(_line(columns, widths, plain[0], [_BOLD if has_colour() else ""] * len(columns)))
+    for row in texts:
+        for line in zip_longest(*map(_wrapped, row, widths), fillvalue=""):
+            write(_line(line, widths, *plain))
 
 
 def print_fields(fields: Mapping[str, object]) -> None:
@@ -265,6 +302,22 @@ def _is_number(cell: object) -> bool:
 
 def _colour(cell: object) -> str:
     return _COLOURS.get(_shown(cell), "") if isinstance(cell, _STATES) else ""
+
+
+def _natural(columns: Sequence[str], texts: Sequence[Sequence[str]]) -> list[int]:
+    return [max(map(width, column)) for column in zip(columns, *texts, strict=True)]
+
+
+def _wrapped(text: str, cells: int) -> list[str]:
+    """Lines of whole words, as wide as ``cells`` at most unless one word alone is wider."""
+    first, *words = text.split(" ")
+    lines = [first]
+    for word in words:
+        if width(f"{lines[-1]} {word}") <= cells:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(word)
+    return lines
 
 
 def _fitted(widths: list[int], room: int) -> list[int]:

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
 from queuectl_tui import streams
 from queuectl_tui.commands.options import json_option
-from queuectl_tui.output import print_json, print_json_array, print_table
+from queuectl_tui.output import print_json, print_json_array, print_wrapped_table, setting_to_json
 from queuectl_tui.session import current_queue
 from queuectl_tui.text import escape
-
-if TYPE_CHECKING:
-    from store.settings import Setting
 
 
 @click.group("config")
@@ -24,14 +19,20 @@ def command() -> None:
 @command.command("list")
 @json_option
 def list_settings(as_json: bool) -> None:
-    """List every setting with its default, value and meaning."""
-    settings = current_queue().settings.items()
+    """List every setting with its value, its default where that is another, and its meaning."""
+    settings = current_queue().settings
     if as_json:
-        print_json_array(_to_json(setting, value) for setting, value in settings)
+        values = settings.values()
+        print_json_array(
+            setting_to_json(setting, values[setting.name]) for setting, _ in settings.items()
+        )
         return
-    print_table(
-        ("KEY", "DEFAULT", "VALUE", "MEANING"),
-        [(setting.name, setting.default, value, setting.help) for setting, value in settings],
+    print_wrapped_table(
+        ("KEY", "VALUE", "DEFAULT", "MEANING"),
+        [
+            (setting.name, text, "" if text == setting.default else setting.default, setting.help)
+            for setting, text in settings.items()
+        ],
     )
 
 
@@ -44,7 +45,8 @@ def get(key: str, as_json: bool) -> None:
 
     settings = current_queue().settings
     if as_json:
-        print_json(_to_json(lookup(key), settings.get(key)))
+        setting = lookup(key)
+        print_json(setting_to_json(setting, settings.values()[setting.name]))
     else:
         streams.write(f"{escape(settings.get(key))}\n")
 
@@ -62,12 +64,3 @@ def set_(key: str, value: str) -> None:
 def unset(key: str) -> None:
     """Give a setting its default again."""
     current_queue().settings.unset(key)
-
-
-def _to_json(setting: Setting, value: str) -> dict[str, str]:
-    return {
-        "key": setting.name,
-        "value": value,
-        "default": setting.default,
-        "meaning": setting.help,
-    }

@@ -51,13 +51,65 @@ def test_a_bad_setting_changes_nothing(
     assert ok("config", "list", "--json") == before
 
 
+def listed(ok: Ok) -> dict[str, dict[str, object]]:
+    return {item["key"]: item for item in json.loads(ok("config", "list", "--json"))}
+
+
 def test_list_shows_default_value_and_meaning(ok: Ok) -> None:
     ok("config", "set", "stop_grace", "3s")
 
-    settings = {item["key"]: item for item in json.loads(ok("config", "list", "--json"))}
+    settings = listed(ok)
 
-    assert settings["stop_grace"]["value"] == "3s"
-    assert settings["stop_grace"]["default"] == "10s"
     assert settings["stop_grace"] == json.loads(ok("config", "get", "stop-grace", "--json"))
     assert all(item["meaning"] for item in settings.values())
-    assert settings["stop_grace"]["meaning"] in ok("config", "list")
+    row = next(line for line in ok("config", "list").splitlines() if line.startswith("stop_grace"))
+    assert row.split(maxsplit=3) == ["stop_grace", "3s", "10s", settings["stop_grace"]["meaning"]]
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "value", "default"),
+    [
+        ("stop_grace", "1m30s", 90, 10),
+        ("stop_grace", "1.5", 1.5, 10),
+        ("backoff_max", "2h", 7200, 3600),
+        ("backoff_base", "1.50", 1.5, 2),
+        ("default_max_retries", "7", 7, 3),
+        ("default_timeout", "0", 0, 0),
+        ("output_limit", "1M", 1 << 20, 64 << 20),
+        ("shell", "/bin/bash -c", "/bin/bash -c", "/bin/sh -c"),
+        ("on_finish", "notify", "notify", None),
+    ],
+)
+def test_a_value_as_json(key: str, text: str, value: object, default: object, ok: Ok) -> None:
+    ok("config", "set", key, text)
+
+    shown = json.loads(ok("config", "get", key, "--json"))
+
+    assert (shown["value"], shown["default"]) == (value, default)
+    assert (type(shown["value"]), type(shown["default"])) == (type(value), type(default))
+    assert listed(ok)[key] == shown
+
+
+def test_a_narrow_terminal_shows_all_of_each_meaning(
+    ok: Ok, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = listed(ok)
+    monkeypatch.setenv("COLUMNS", "80")
+
+    heading, *lines = ok("config", "list").splitlines()
+
+    at = heading.index("MEANING")
+    assert at <= 53
+    assert max(map(len, lines)) <= 80
+    meanings = " ".join(line[at:].strip() for line in lines)
+    for setting in settings.values():
+        assert str(setting["meaning"]) in meanings
+
+
+@pytest.mark.parametrize("columns", ["1", "40"])
+def test_no_terminal_is_too_narrow_for_the_list(
+    columns: str, ok: Ok, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+
+    assert "stop_" in ok("config", "list")
