@@ -31,22 +31,26 @@ if TYPE_CHECKING:
 def command(job_id: str, as_json: bool, show_env: bool) -> None:
     """Show one job with its history."""
     queue = current_queue()
-    job, history = queue.job(job_id), queue.history(job_id)
-    waits_for = _waits_for(queue, job)
     if as_json:
-        shown = job_to_json(job, show_env=show_env)
-        shown["history"] = [attempt_to_json(attempt) for attempt in history]
-        if waits_for:
-            shown["waits_for"] = [{"id": one.id, "state": one.state.value} for one in waits_for]
-        if job.schedule is not None:
-            shown["schedule"] = job.schedule
-        print_json(shown)
+        print_json(with_history(queue, job_id, show_env=show_env))
         return
-    now = queue.now()
-    print_fields(_fields(job, waits_for, now, show_env=show_env))
+    job, history, now = queue.job(job_id), queue.history(job_id), queue.now()
+    print_fields(_fields(job, _waits_for(queue, job), now, show_env=show_env))
     if history:
         write("\n")
         _print_history(history, now)
+
+
+def with_history(queue: Queue, job_id: str, *, show_env: bool = False) -> dict[str, object]:
+    """A job's fixed shape and all that is told of one job. Raises ``NoSuchJob``."""
+    job = queue.job(job_id)
+    shown = job_to_json(job, show_env=show_env)
+    shown["history"] = [attempt_to_json(attempt) for attempt in queue.history(job_id)]
+    if waits_for := _waits_for(queue, job):
+        shown["waits_for"] = [{"id": one.id, "state": one.state.value} for one in waits_for]
+    if job.schedule is not None:
+        shown["schedule"] = job.schedule
+    return shown
 
 
 def _waits_for(queue: Queue, job: Job) -> list[Job]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 
@@ -89,6 +90,80 @@ def test_a_deleted_job_has_ended(program: Program, ok: Ok, queue: Queue) -> None
     ran(queue)
 
     assert process.wait(10) == 1
+
+
+def test_as_json(cli: Cli, ok: Ok, queue: Queue) -> None:
+    ok("enqueue", '[{"id":"a","command":"x","max_retries":0},{"id":"b","command":"x"}]')
+    ok("enqueue", "--id", "c", "--after", "a", "--env", "A=secret", "x")
+    died(queue, stderr=b"oh\n")
+    ran(queue)
+
+    for words, code in (("b", "a", "c"), 1), (("b",), 0), (("--queue", "default"), 1):
+        result = cli("wait", *words, "--json")
+
+        assert (result.exit_code, result.stderr) == (code, "")
+        ids = ("a", "b", "c") if words[0] == "--queue" else words
+        assert json.loads(result.stdout) == [
+            json.loads(ok("show", job_id, "--json")) for job_id in ids
+        ]
+
+
+def test_all_as_json(program: Program, ok: Ok, queue: Queue) -> None:
+    ok("enqueue", '[{"id":"a","command":"x"},{"id":"b","command":"x"},{"id":"c","command":"x"}]')
+    ran(queue)
+    process = program.start("wait", "--all", "--json")
+    assert program.run("wait", "--all", "--json", "--timeout", "0.2").returncode == 124
+    ran(queue)
+    ran(queue)
+
+    out, error = process.communicate(timeout=10)
+
+    assert (process.returncode, error) == (0, b"")
+    assert [(job["id"], job["state"]) for job in json.loads(out)] == [
+        ("b", "completed"),
+        ("c", "completed"),
+    ]
+
+
+def test_nothing_to_wait_for_as_json(ok: Ok) -> None:
+    assert json.loads(ok("wait", "--all", "--json")) == []
+
+
+def test_a_timeout_as_json(cli: Cli, ok: Ok, queue: Queue) -> None:
+    ok("enqueue", '[{"id":"a","command":"x"},{"id":"b","command":"x"}]')
+    ran(queue)
+
+    result = cli("wait", "a", "b", "--timeout", "0.1", "--json")
+
+    assert result.exit_code == 124
+    assert one_error(result) == "timed out; 1 unfinished: b"
+    shown = [(job["state"], len(job["history"])) for job in json.loads(result.stdout)]
+    assert shown == [("completed", 1), ("pending", 0)]
+
+
+def test_who_was_deleted_meanwhile_is_left_out_of_json(
+    cli: Cli, ok: Ok, queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ok("enqueue", '[{"id":"a","command":"x"},{"id":"b","command":"x"}]')
+
+    def meanwhile(*_: object, **__: object) -> bool:
+        ran(queue)
+        ran(queue)
+        queue.delete(["a"])
+        return True
+
+    monkeypatch.setattr("queuectl_tui.commands.wait.until_changed", meanwhile)
+
+    result = cli("wait", "a", "b", "--json")
+
+    assert result.exit_code == 1
+    assert [job["id"] for job in json.loads(result.stdout)] == ["b"]
+
+
+def test_a_dry_run_as_json(ok: Ok) -> None:
+    ok("enqueue", '[{"id":"a","command":"x"},{"id":"b","command":"x"}]')
+
+    assert json.loads(ok("wait", "--all", "--dry-run", "--json")) == [{"id": "a"}, {"id": "b"}]
 
 
 @pytest.mark.parametrize("words", [(), ("a", "--all"), ("--all", "--timeout", "x")])
