@@ -69,8 +69,10 @@ class Database:
         _check_file(path, create=create)
         self._of_thread = threading.local()
         with translated(path):
+            version = self._version()
             self._prepare_own_folder()
-            self._migrate()
+            if version != migrations.LATEST:
+                self._migrate()
             info = os.stat(path)
         _in_use.setdefault((info.st_dev, info.st_ino), self)
 
@@ -98,6 +100,12 @@ class Database:
         for lock in getattr(self._of_thread, "locks", ()):
             os.close(lock)
         self._of_thread.__dict__.clear()
+
+    @contextlib.contextmanager
+    def look(self) -> Iterator[sqlite3.Connection]:
+        """For single statements that read, each of the moment that it is executed in."""
+        with translated(self.path):
+            yield self.connection()
 
     @contextlib.contextmanager
     def read(self) -> Iterator[sqlite3.Connection]:
@@ -139,8 +147,8 @@ class Database:
 
     def require_known_schema(self) -> None:
         """Raises ``StoreUnusable`` when the store was upgraded after it was opened."""
-        with translated(self.path):
-            version = self.connection().execute("PRAGMA user_version").fetchone()[0]
+        with self.look() as connection:
+            version = connection.execute("PRAGMA user_version").fetchone()[0]
         if version > migrations.LATEST:
             raise StoreUnusable(
                 "the store was upgraded by a newer queuectl-tui: quit, and start the new one "
@@ -149,9 +157,8 @@ class Database:
 
     def data_version(self) -> int:
         """A number that moves when another connection has committed."""
-        with translated(self.path):
-            row = self.connection().execute("PRAGMA data_version").fetchone()
-        return int(row[0])
+        with self.look() as connection:
+            return int(connection.execute("PRAGMA data_version").fetchone()[0])
 
     def sync(self) -> None:
         """Put what is committed on disk, as a FULL commit would have done."""
@@ -253,9 +260,6 @@ class Database:
             _check_private(folder, os.lstat(folder), stat.S_ISDIR)
 
     def _migrate(self) -> None:
-        version = self._version()
-        if version == migrations.LATEST:
-            return
         deadline = time.monotonic() + self._patience
         connection = self.connection()
         with self._through_gate(deadline):

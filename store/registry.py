@@ -107,11 +107,12 @@ class Registry:
 
     def came_up(self, supervisor: str) -> set[str]:
         """Those workers of ``supervisor`` that have been heard at all."""
-        rows = self._database.connection().execute(
-            "SELECT seq FROM worker WHERE supervisor = ? AND heartbeat_at IS NOT NULL",
-            (worker_seq(supervisor),),
-        )
-        return {worker_id(WorkerKind.WORKER, seq) for (seq,) in rows}
+        with self._database.look() as connection:
+            rows = connection.execute(
+                "SELECT seq FROM worker WHERE supervisor = ? AND heartbeat_at IS NOT NULL",
+                (worker_seq(supervisor),),
+            )
+            return {worker_id(WorkerKind.WORKER, seq) for (seq,) in rows}
 
     def registered(self) -> list[Worker]:
         """Every entry, also those not yet up."""
@@ -141,26 +142,26 @@ class Registry:
         return self.supervisor(pool)
 
     def supervisor(self, pool: str) -> Worker:
-        """The pool's supervisor. Raises ``QueueError`` when none is up."""
+        """The pool's supervisor, of several the last heard. Raises ``QueueError`` if none is up."""
         with self._database.read() as connection:
             workers = overview.workers(connection, self._clock())
-        for worker in workers:
-            if worker.kind is WorkerKind.SUPERVISOR and worker.pool == pool:
-                return worker
-        raise QueueError(
-            f"no supervisor runs pool {pool}; start one with: queuectl-tui worker start"
-        )
+        supervisors = [
+            worker
+            for worker in workers
+            if worker.kind is WorkerKind.SUPERVISOR and worker.pool == pool
+        ]
+        if not supervisors:
+            raise QueueError(
+                f"no supervisor runs pool {pool}; start one with: queuectl-tui worker start"
+            )
+        return min(supervisors, key=lambda worker: worker.heartbeat_age)
 
     def orders(self, supervisor: str) -> Orders:
         """What a supervisor has been asked to do."""
-        row = (
-            self._database.connection()
-            .execute(
-                "SELECT count, paused, stop FROM worker WHERE seq = ?",
-                (worker_seq(supervisor),),
-            )
-            .fetchone()
-        )
+        with self._database.look() as connection:
+            row = connection.execute(
+                "SELECT count, paused, stop FROM worker WHERE seq = ?", (worker_seq(supervisor),)
+            ).fetchone()
         if row is None:
             return Orders(count=0, paused=False, stop="drain")
         return Orders(count=row[0], paused=bool(row[1]), stop=row[2])
@@ -170,8 +171,9 @@ class Registry:
 
         They are entered as dead workers of ``supervisor``; no other one gets them.
         """
-        if self._database.connection().execute(_ORPHANED).fetchone() is None:
-            return []
+        with self._database.look() as connection:
+            if connection.execute(_ORPHANED).fetchone() is None:
+                return []
         with self._database.write() as connection:
             orphans = [worker for (worker,) in connection.execute(_ORPHANED)]
             connection.executemany(

@@ -167,18 +167,18 @@ class Schedules:
 
     def jobs(self, name: str, limit: int = 5) -> list[str]:
         """Ids of the newest jobs that a schedule made."""
-        rows = self._database.connection().execute(
-            "SELECT id FROM job WHERE schedule = ? ORDER BY tick DESC LIMIT ?", (name, limit)
-        )
-        return [job_id for (job_id,) in rows]
+        with self._database.look() as connection:
+            rows = connection.execute(
+                "SELECT id FROM job WHERE schedule = ? ORDER BY tick DESC LIMIT ?", (name, limit)
+            )
+            return [job_id for (job_id,) in rows]
 
     def next_at(self) -> int | None:
         """When the next tick of any schedule is due (UTC milliseconds)."""
-        row = (
-            self._database.connection()
-            .execute("SELECT min(next_at) FROM schedule WHERE paused = 0")
-            .fetchone()
-        )
+        with self._database.look() as connection:
+            row = connection.execute(
+                "SELECT min(next_at) FROM schedule WHERE paused = 0"
+            ).fetchone()
         return None if row[0] is None else int(row[0])
 
     def fire_due(self) -> list[str]:

@@ -91,8 +91,8 @@ class Settings:
             self._held.active = False
 
     def _stored(self) -> dict[str, str]:
-        rows = self._database.connection().execute("SELECT name, value FROM setting").fetchall()
-        return dict(rows)
+        with self._database.look() as connection:
+            return dict(connection.execute("SELECT name, value FROM setting").fetchall())
 
 
 def _parse(stored: Mapping[str, str]) -> dict[str, Value]:

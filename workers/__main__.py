@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 
 from store import QueueError, open_store
 
-PATIENCE = 0.5  # seconds to wait for the store before looking at signals and orders again
+PATIENCE = 0.3  # seconds to wait for the store before looking at signals and orders again
 
 
 def worker(url: str, worker_id: str, *rest: str) -> int:

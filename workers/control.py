@@ -76,6 +76,7 @@ def stop(queue: Queue, workers: Sequence[Worker], *, now: bool) -> None:
         elif now and worker.supervisor not in alive:
             with suppress(ProcessLookupError):
                 os.kill(worker.pid, signal.SIGTERM)
+                os.kill(worker.pid, signal.SIGCONT)  # one that stands still can't end
 
 
 def _when_up(queue: Queue, pid: int) -> Worker | None:

@@ -12,6 +12,7 @@ import ctypes
 import errno
 import os
 import signal
+import socket
 import sys
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -24,6 +25,7 @@ MARKER = "QUEUECTL_MARKER"
 IS_LINUX = sys.platform.startswith("linux")
 
 _PR_SET_CHILD_SUBREAPER = 36
+_FIRST_PID_NAMESPACE = "pid:[4026531836]"  # PROC_PID_INIT_INO of the kernel
 _IGNORED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)
 
 
@@ -83,13 +85,29 @@ def _program(name: str, environ: Mapping[str, str]) -> str:
 
 @lru_cache(maxsize=1)
 def boot_id() -> str:
-    """What tells one boot of this machine from another."""
+    """What tells one boot of this machine from another, and containers from each other.
+
+    Behind the boot's own id stands the PID namespace, where that is not the machine's first.
+    """
     if IS_LINUX:
         with suppress(OSError):
-            return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+            boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+            namespace = os.readlink("/proc/self/ns/pid")
+            return boot if namespace == _FIRST_PID_NAMESPACE else f"{boot} {namespace}"
     import psutil
 
     return str(int(psutil.boot_time()))
+
+
+def is_elsewhere(identity: ProcessIdentity, host: str) -> bool:
+    """Whether a process that was registered on ``host`` ran where it can't be looked at from here.
+
+    Not: in this boot and PID namespace, or before this machine started anew.
+    """
+    if identity.boot_id == boot_id():
+        return False
+    same_boot = identity.boot_id.partition(" ")[0] == boot_id().partition(" ")[0]
+    return same_boot or host != socket.gethostname()
 
 
 def identify(pid: int) -> ProcessIdentity | None:

@@ -9,11 +9,21 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from store import Orders, ProcessIdentity, QueueError, WorkerKind
+from store import (
+    AttemptState,
+    LeaseLost,
+    Orders,
+    Outcome,
+    ProcessIdentity,
+    QueueError,
+    Worker,
+    WorkerKind,
+    WorkerState,
+)
 from store.queue import Queue
 from workers import journal, processes
 from workers.adopted import Adopted, Ended, Reaped
@@ -32,6 +42,7 @@ _SAY_EVERY = 10.0
 _SECOND_SIGNAL_AFTER = 1.0
 _LONGEST_PAUSE = 30.0
 _SILENT_FOR_SURE = 2 * HEARTBEAT_EVERY  # less would end workers that are well
+_CANCELLED_FROM_AFAR = Outcome(AttemptState.CANCELLED, error="cancelled; its worker is silent")
 
 
 class PoolRunning(QueueError):
@@ -48,8 +59,6 @@ class Member:
     identity: ProcessIdentity | None
     leaving: bool = False
     heard: bytes = b""
-    beat: tuple[float, float] = (0.0, 0.0)
-    """The last heartbeat, and when it was seen first (monotonic seconds)."""
 
 
 class Supervisor:
@@ -85,6 +94,9 @@ class Supervisor:
         self._no_start_before = 0.0
         self._due: dict[str, float] = {}
         self._log_keeper = LogKeeper(queue)
+        self._asked: set[int] = set()
+        self._beats: dict[str, tuple[float, float]] = {}
+        """The last heartbeat of each worker, and when it was seen first (monotonic seconds)."""
         self._hooks = Hooks(queue, narrate)
         self._usage = processes.UsageSampler()
         processes.become_subreaper()
@@ -122,11 +134,11 @@ class Supervisor:
 
     def tick(self) -> None:
         self._reap()
+        self._end_stalled()  # before anything that a stalled one may keep from the store
         self._obey()
         self._adopt()
         self._heartbeat()
         self._rescue()
-        self._end_stalled()
         self._scale()
         self._fire_schedules()
         self._hooks.advance()
@@ -247,7 +259,12 @@ class Supervisor:
         if not self._is_due("rescue", _RESCUE_EVERY):
             return
         registry = self._queue.registry
-        entries = [entry for entry in registry.registered() if entry.host == self._host]
+        entries = []
+        for entry in registry.registered():
+            if processes.is_elsewhere(entry.identity, entry.host):
+                self._ask_about(entry)
+            else:
+                entries.append(entry)
         alive = {entry.id for entry in entries if processes.is_alive(entry.identity)}
         ours = {adopted.worker for adopted in self._adopted}
         ours |= {member.id for member in (*self._crew.values(), *self._dead)}
@@ -264,6 +281,23 @@ class Supervisor:
         for orphan in registry.inherit_orphans(self._id, pool=self._pool, host=self._host):
             self._take_over(orphan, None)
 
+    def _ask_about(self, entry: Worker) -> None:
+        """A silent worker ran where nobody here can look: only a person can tell of its jobs."""
+        if entry.kind is not WorkerKind.WORKER or entry.state is not WorkerState.STALE:
+            return
+        for lease in self._queue.leases(entry.id):
+            if self._queue.cancel_requested(lease):
+                with suppress(LeaseLost):
+                    self._queue.finish(lease, _CANCELLED_FROM_AFAR)
+            elif lease.attempt_id not in self._asked:
+                text = (
+                    f"needs attention: its worker {entry.id} is silent, and ran on {entry.host} or"
+                    " in another container; cancel the job once nothing of it runs there"
+                )
+                self._queue.note(lease, text)
+                self._asked.add(lease.attempt_id)
+                self._narrate(f"{lease.job_id} {text}")
+
     def _end_stalled(self) -> None:
         """End workers that have been silent for too long, if a limit is set; then take over.
 
@@ -274,13 +308,27 @@ class Supervisor:
         if not wanted or not self._is_due("stalled", _TICK_EVERY):
             return
         limit, now = max(wanted, _SILENT_FOR_SURE), time.monotonic()
-        for pid, member in self._crew.items():
-            heard = self._last_beat(member.id)
-            if heard != member.beat[0]:
-                member.beat = (heard, now)
-            elif now - max(member.beat[1], member.since) > limit:
-                self._narrate(f"worker {member.id} has been silent for {limit:g}s: ending it")
+        known, self._beats = self._beats, {}
+        for worker, pid in (*self._own_workers(), *self._workers_left_behind()):
+            beat = self._last_beat(worker)
+            heard, since = known.get(worker, (beat, now))
+            self._beats[worker] = (beat, since if beat == heard else now)
+            if now - self._beats[worker][1] > limit:
+                self._narrate(f"worker {worker} has been silent for {limit:g}s: ending it")
                 os.kill(pid, signal.SIGKILL)
+
+    def _own_workers(self) -> Iterator[tuple[str, int]]:
+        for pid, member in self._crew.items():
+            yield member.id, pid
+
+    def _workers_left_behind(self) -> Iterator[tuple[str, int]]:
+        """Those that live, though their supervisor does not."""
+        entries = self._queue.registry.registered()
+        alive = {entry.id for entry in entries if processes.is_alive(entry.identity)}
+        for entry in entries:
+            left_behind = entry.kind is WorkerKind.WORKER and entry.supervisor not in alive
+            if left_behind and entry.id in alive:
+                yield entry.id, entry.pid
 
     def _last_beat(self, worker: str) -> float:
         return journal.last_beat(self._queue.folders.journal(worker))

@@ -296,8 +296,8 @@ class Worker:
         now = time.monotonic()
         if now - self._heard_at < HEARTBEAT_EVERY:
             return
+        self._journal.beat()
         if self._is_up and self._supervised:
-            self._journal.beat()
             self._heard_at = now
             return
         with suppress(QueueError):

@@ -41,6 +41,33 @@ def innocent() -> Iterator[subprocess.Popen[bytes]]:
 # -- Standing still
 
 
+def test_a_stopped_worker_without_supervisor_is_ended_too(rig: Rig) -> None:
+    rig.queue.settings.set("stall_timeout", "10")
+    supervisor = rig.start()
+    job_id = rig.add(COUNTED, max_retries=1, backoff_base=1)
+    leader = rig.pid_in("up")
+    os.kill(rig.runner_of(job_id).pid, signal.SIGSTOP)
+    kill(supervisor)
+    rig.open_gate()
+    rig.start()
+
+    job = rig.ended(job_id)
+    assert (job.state, job.attempts) == (JobState.COMPLETED, 2)
+    assert not runs(leader)
+
+
+def test_a_stopped_worker_without_supervisor_can_be_stopped_for_good(rig: Rig) -> None:
+    supervisor = rig.start()
+    job_id = rig.add(COUNTED)
+    rig.file("up")
+    os.kill(rig.runner_of(job_id).pid, signal.SIGSTOP)
+    kill(supervisor)
+    rig.stop(now=True)
+
+    assert rig.reached(job_id, JobState.PENDING).attempts == 0
+    assert rig.marked() == []
+
+
 def test_a_stopped_worker_is_stale_and_its_job_stays_its_own(rig: Rig, program: Program) -> None:
     skew = rig.folder / "skew"
     skew.write_text("0")
@@ -219,6 +246,45 @@ def test_after_a_reboot_jobs_start_over_and_nothing_is_signalled(rig: Rig) -> No
     assert (lost.state, again.state) == (AttemptState.LOST, AttemptState.COMPLETED)
     assert again.started_at - (lost.finished_at or 0) < 3000
     until(lambda: not runs(leader))
+
+
+def test_a_machine_that_was_renamed_is_still_the_same(rig: Rig) -> None:
+    supervisor = rig.start()
+    job_id = rig.add(COUNTED, max_retries=1, backoff_base=1)
+    leader = rig.pid_in("up")
+    kill(supervisor, rig.runner_of(job_id))
+    forge(rig, "UPDATE worker SET host = 'formerly'")
+    rig.open_gate()
+    rig.start()
+
+    assert rig.ended(job_id).state is JobState.COMPLETED
+    assert not runs(leader)
+
+
+@pytest.mark.parametrize(
+    "elsewhere",
+    [
+        "host = 'another', boot_id = 'of another machine'",
+        "boot_id = boot_id || ' pid:[1]'",
+    ],
+)
+def test_what_ran_in_another_container_is_for_a_person_to_tell(
+    rig: Rig, program: Program, elsewhere: str
+) -> None:
+    supervisor = rig.start()
+    job_id = rig.add(COUNTED, max_retries=1)
+    leader = rig.pid_in("up")
+    kill(supervisor, rig.runner_of(job_id))
+    forge(rig, f"UPDATE worker SET {elsewhere}, heartbeat_at = 1")
+    rig.start()
+
+    until(lambda: "needs attention" in (rig.queue.job(job_id).last_error or ""))
+    assert rig.queue.job(job_id).state is JobState.PROCESSING
+    assert runs(leader)
+    assert "cancel the job once nothing of it runs there" in program.run("doctor").stderr
+    os.killpg(leader, signal.SIGKILL)
+    program.run("cancel", job_id)
+    assert rig.ended(job_id).state is JobState.CANCELLED
 
 
 # -- Both gone at once

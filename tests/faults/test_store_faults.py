@@ -307,6 +307,14 @@ def test_a_store_that_is_not_sound_is_refused_untouched(
     assert not Path(f"{path}-journal").exists()
 
 
+def test_nothing_is_made_beside_what_is_no_store(tmp_path: Path) -> None:
+    path = tmp_path / "other.db"
+    path.touch()
+    another_programs(path)
+    assert "another program" in refusal(Program(str(path)).run("list"))
+    assert not path.with_name("other.db.d").exists()
+
+
 # -- Over a network
 
 MOUNTINFO = "{id} 1 {device} / {path} rw,relatime shared:1 - {kind} {source} rw\n"

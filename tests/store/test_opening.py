@@ -8,13 +8,15 @@ import sqlite3
 import stat
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from store import NewJob, StoreBusy, StoreUnusable, open_store
+from store import NewJob, StoreBusy, StoreUnusable, database, open_store
 from store.database import APPLICATION_ID
 from store.migrations import LATEST
+from store.queue import Queue
 
 
 def digest(path: Path) -> str:
@@ -218,3 +220,50 @@ def test_the_models_say_what_the_tables_hold(tmp_path: Path) -> None:
         columns = {row[1] for row in connection.execute(f"PRAGMA table_info({table})")}
         assert {field.column_name for field in model._meta.sorted_fields} == columns, table
     queue.close()
+
+
+def test_a_network_file_system_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database, "file_system", lambda folder: "nfs4")
+    with pytest.raises(StoreUnusable, match="network file system"):
+        open_store(str(tmp_path / "new" / "queue.db"))
+    assert not list(tmp_path.rglob("*.db*"))
+
+
+@pytest.mark.parametrize(("durable", "synchronous"), [(True, 2), (False, 1)])
+def test_what_people_do_is_on_disk_once_it_is_committed(
+    tmp_path: Path, durable: bool, synchronous: int
+) -> None:
+    """2 is FULL, 1 is NORMAL; in a file that was just made as in one that was there."""
+    for _ in range(2):
+        queue = open_store(str(tmp_path / "queue.db"), durable=durable)
+        connection = queue._database.connection()
+        assert connection.execute("PRAGMA synchronous").fetchone() == (synchronous,)
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+        queue.close()
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda queue: queue.settings.values(),
+        lambda queue: queue.registry.orders("s1"),
+        lambda queue: queue.registry.came_up("s1"),
+        lambda queue: queue.schedules.next_at(),
+        lambda queue: queue.registry.registered(),
+    ],
+)
+def test_damage_that_comes_later_is_told_as_such(
+    tmp_path: Path, read: Callable[[Queue], object]
+) -> None:
+    path = tmp_path / "queue.db"
+    first = open_store(str(path))
+    first.enqueue([NewJob(command="true")])
+    first.checkpoint()
+    second = open_store(str(path))
+    with path.open("r+b") as file:
+        file.seek(4096)
+        file.write(bytes(path.stat().st_size - 4096))
+    with pytest.raises(StoreUnusable, match="is damaged"):
+        read(second)
+    first.close()
+    second.close()
