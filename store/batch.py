@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from itertools import chain, compress, count, islice
 from pathlib import Path
 from types import MappingProxyType
@@ -25,7 +26,7 @@ _COLUMNS = (
     *("backoff_base", "command", "argv", "cwd", "env", "label", "on_dependency_failure"),
     *("schedule", "tick", "created_at", "updated_at", "state", "ready"),
 )
-_ROWS_IN_STATEMENT = 50  # one at a time costs twice as much: most of it is each statement's start
+_ROWS_IN_STATEMENT = (50, 10, 1)  # to begin and end a statement costs as much as several rows
 _STORED = "SELECT seq FROM job WHERE seq >= ?"
 _COUNT_STORED = "SELECT queue, state, count(*) FROM job WHERE seq >= ? GROUP BY queue, state"
 _ADD_COUNT = "INSERT INTO job_count VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET jobs = jobs + ?3"
@@ -265,20 +266,24 @@ def _insert(connection: sqlite3.Connection, block: Block, *, skip_existing: bool
     alike = tuple(block.alike.values())
     differing = chain.from_iterable(zip(*block.differing.values(), strict=True))
     left = block.size
-    for rows in (_ROWS_IN_STATEMENT, 1):
+    for rows in _ROWS_IN_STATEMENT:
         statements, left = divmod(left, rows)
         if statements:
+            insert = _statement(tuple(block.alike), tuple(block.differing), rows, skip_existing)
             values = (
                 (*alike, *islice(differing, rows * len(block.differing))) for _ in range(statements)
             )
-            connection.executemany(_statement(block, rows, skip_existing=skip_existing), values)
+            connection.executemany(insert, values)
 
 
-def _statement(block: Block, rows: int, *, skip_existing: bool) -> str:
+@lru_cache(maxsize=12)
+def _statement(
+    alike: tuple[str, ...], differing: tuple[str, ...], rows: int, skip_existing: bool
+) -> str:
     """What inserts some rows at once; a value that all have in common is bound once."""
-    alike = (f"?{number}" for number, _ in enumerate(block.alike, 1))
-    row = f"({', '.join([*alike, *'?' * len(block.differing)])})"
-    insert = f"INSERT INTO job ({', '.join([*block.alike, *block.differing])}) VALUES "
+    once = (f"?{number}" for number, _ in enumerate(alike, 1))
+    row = f"({', '.join([*once, *'?' * len(differing)])})"
+    insert = f"INSERT INTO job ({', '.join([*alike, *differing])}) VALUES "
     return insert + ", ".join([row] * rows) + (" ON CONFLICT DO NOTHING" if skip_existing else "")
 
 

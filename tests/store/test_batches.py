@@ -14,13 +14,12 @@ from store.queue import Queue
 from .steps import add
 
 ROWS_IN_BLOCK = 1_000
-ROWS_IN_STATEMENT = 50
 
 
 @pytest.mark.parametrize(
     "size",
     [
-        *(1, 2, ROWS_IN_STATEMENT - 1, ROWS_IN_STATEMENT, ROWS_IN_STATEMENT + 1),
+        *(1, 9, 10, 11, 49, 50, 51, 99),  # rows go in by fifties, by tens and one by one
         *(ROWS_IN_BLOCK - 1, ROWS_IN_BLOCK, ROWS_IN_BLOCK + 1, 2 * ROWS_IN_BLOCK + 77),
     ],
 )
