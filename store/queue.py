@@ -38,7 +38,7 @@ from store.jobs import (
 )
 from store.late import Late
 from store.leasing import Leasing
-from store.output import Folders, OutputView, StoredOutput, recorded
+from store.output import Folders, OutputView, Recorded, StoredOutput, recorded
 from store.queues import Queues
 from store.registry import Registry
 from store.settings import Settings
@@ -312,10 +312,12 @@ class Queue:
             what = "no attempt" if number is None else f"no attempt {number}"
             raise QueueError(f"{what} of job {job_id}: {known}")
         attempt_id = chosen[-1].id
-        return StoredOutput(
-            lambda: recorded(self._database.connection(), attempt_id, stream),
-            *(self.folders, attempt_id, stream),
-        )
+
+        def look() -> Recorded:
+            with self._database.look() as connection:
+                return recorded(connection, attempt_id, stream)
+
+        return StoredOutput(look, self.folders, attempt_id, stream)
 
     def status(self) -> Status:
         """Counts, workers and throughput at a glance."""
@@ -390,9 +392,9 @@ class Queue:
 
     def claim(self, worker: str, queues: Sequence[str] = ()) -> Lease | None:
         """Take the best ready job for ``worker``, from ``queues`` only if any are named."""
-        connection = self._database.connection()
-        if not self._leasing.has_work(connection, queues) or self.is_disk_low():
-            return None
+        with self._database.look() as connection:
+            if not self._leasing.has_work(connection, queues) or self.is_disk_low():
+                return None
         with self._change(ring=False) as connection:
             lease = self._leasing.claim(connection, worker, queues)
         if lease is not None and lease.max_retries == 0:
@@ -459,8 +461,9 @@ class Queue:
 
     def take_ended(self, most: int) -> list[Job]:
         """Jobs that have ended for good since setting ``on_finish`` was made; each is told once."""
-        if self._database.connection().execute("SELECT 1 FROM ended").fetchone() is None:
-            return []
+        with self._database.look() as connection:
+            if connection.execute("SELECT 1 FROM ended").fetchone() is None:
+                return []
         with self._change(ring=False) as connection:
             rows = connection.execute(
                 "DELETE FROM ended WHERE job IN (SELECT job FROM ended ORDER BY job LIMIT ?)"
@@ -471,16 +474,16 @@ class Queue:
 
     def cancel_requested(self, lease: Lease) -> bool:
         """Whether somebody wants this attempt stopped, or ended it already."""
-        row = (
-            self._database.connection()
-            .execute("SELECT lease, cancel_requested FROM job WHERE seq = ?", (lease.job_seq,))
-            .fetchone()
-        )
+        with self._database.look() as connection:
+            row = connection.execute(
+                "SELECT lease, cancel_requested FROM job WHERE seq = ?", (lease.job_seq,)
+            ).fetchone()
         return row is None or row[0] != lease.attempt_id or bool(row[1])
 
     def next_due(self) -> int | None:
         """When the next waiting job becomes due (UTC milliseconds)."""
-        return self._leasing.next_due(self._database.connection())
+        with self._database.look() as connection:
+            return self._leasing.next_due(connection)
 
     def leases(self, worker: str) -> list[Lease]:
         """The attempts that ``worker`` runs."""

@@ -106,10 +106,11 @@ class Retention:
 
     def _forget_throughput(self, now: int) -> None:
         oldest = (now - 2 * overview.MINUTES_KEPT * 60_000) // overview.BUCKET_MS
-        known = self._database.connection().execute(
-            "SELECT 1 FROM throughput WHERE bucket < ? LIMIT 1", (oldest,)
-        )
-        if known.fetchone() is not None:
+        with self._database.look() as connection:
+            known = connection.execute(
+                "SELECT 1 FROM throughput WHERE bucket < ? LIMIT 1", (oldest,)
+            ).fetchone()
+        if known is not None:
             with self._database.write() as connection:
                 connection.execute("DELETE FROM throughput WHERE bucket < ?", (oldest,))
 

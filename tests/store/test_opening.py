@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from store import NewJob, StoreBusy, StoreUnusable, database, open_store
+from store import JobFilter, NewJob, Order, StoreBusy, StoreUnusable, database, open_store
 from store.database import APPLICATION_ID
 from store.migrations import LATEST
 from store.queue import Queue
@@ -250,6 +250,10 @@ def test_what_people_do_is_on_disk_once_it_is_committed(
         lambda queue: queue.registry.came_up("s1"),
         lambda queue: queue.schedules.next_at(),
         lambda queue: queue.registry.registered(),
+        lambda queue: queue.claim("w1"),
+        lambda queue: queue.next_due(),
+        lambda queue: queue.take_ended(1),
+        lambda queue: queue.window(JobFilter(), Order("created"), offset=0, limit=1),
     ],
 )
 def test_damage_that_comes_later_is_told_as_such(
