@@ -96,13 +96,15 @@ def queue_throughput(connection: sqlite3.Connection, now: int) -> dict[str, floa
 def oldest_pending(
     connection: sqlite3.Connection, now: int, *, queue: str | None = None
 ) -> float | None:
-    """For how many seconds the oldest job that could run has been waiting."""
-    row = connection.execute(
-        "SELECT run_at FROM job INDEXED BY job_state WHERE state = 'pending' AND ready = 1"
-        " AND (?1 IS NULL OR queue = ?1) ORDER BY seq LIMIT 1",
-        (queue,),
-    ).fetchone()
-    return None if row is None else max(0, now - row[0]) / 1000
+    """For how many seconds the oldest job that could run has been waiting.
+
+    That is one that is ready, or waits and is due: the next claim will make it ready.
+    """
+    (ready,) = connection.execute(_OLDEST_READY, (queue,)).fetchone()
+    before = now if ready is None else min(now, ready - 1)
+    due = connection.execute(_OLDEST_DUE, (queue, before)).fetchone()
+    run_at = ready if due is None else due[0]
+    return None if run_at is None else max(0, now - run_at) / 1000
 
 
 def seqs(connection: sqlite3.Connection, ids: Iterable[str]) -> list[int]:
@@ -192,4 +194,25 @@ _WORKERS = """
     LEFT JOIN job INDEXED BY job_running
         ON job.lease IS NOT NULL AND job.worker = 'w' || worker.seq
     ORDER BY worker.seq
+"""
+_OLDEST_READY = """
+    WITH RECURSIVE level (queue, priority) AS (
+        SELECT ?1, 1001 WHERE ?1 IS NOT NULL
+        UNION ALL
+        SELECT name, 1001 FROM queue WHERE ?1 IS NULL
+        UNION ALL
+        SELECT queue, (SELECT max(job.priority) FROM job INDEXED BY job_ready
+                       WHERE ready = 1 AND job.queue = level.queue
+                       AND job.priority < level.priority)
+        FROM level WHERE priority IS NOT NULL)
+    SELECT min((SELECT run_at FROM job INDEXED BY job_ready
+                WHERE ready = 1 AND job.queue = level.queue AND job.priority = level.priority
+                AND state = 'pending' ORDER BY seq LIMIT 1))
+    FROM level
+"""
+"""Of the first job of each queue and priority, which its index finds without passing others."""
+_OLDEST_DUE = """
+    SELECT run_at FROM job INDEXED BY job_due
+    WHERE ready = 0 AND held_by IS NULL AND state IN ('pending', 'failed') AND state = 'pending'
+    AND (?1 IS NULL OR queue = ?1) AND run_at <= ?2 ORDER BY run_at LIMIT 1
 """

@@ -30,7 +30,9 @@ class Queues:
                 QueueDepth(
                     info,
                     {state: counts.get((info.name, state.value), 0) for state in JobState},
-                    overview.oldest_pending(connection, now, queue=info.name),
+                    overview.oldest_pending(connection, now, queue=info.name)
+                    if info.pending
+                    else None,
                     completed.get(info.name, 0.0),
                 )
                 for info in overview.queues(connection)

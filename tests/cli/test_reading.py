@@ -279,6 +279,17 @@ def test_status_of_an_empty_store(ok: Ok) -> None:
     assert "PENDING" in ok("status")
 
 
+@pytest.mark.parametrize("how", ["delayed", "edited"])
+def test_a_job_that_is_due_counts_as_waiting_without_a_supervisor(how: str, ok: Ok) -> None:
+    ok("enqueue", "--id", "a", "--delay", "0.05" if how == "delayed" else "0", "x")
+    if how == "edited":
+        ok("edit", "a", "--priority", "1")
+
+    eventually(lambda: json.loads(ok("status", "--json"))["oldest_pending_seconds"] is not None)
+    [queue] = json.loads(ok("queue", "list", "--json"))
+    assert queue["oldest_pending_seconds"] >= 0
+
+
 def test_status_goes_on(program: Program, ok: Ok, queue: Queue) -> None:
     process = program.start("status", "--watch", "--json")
     assert json.loads(next_line(process))["counts"]["pending"] == 0

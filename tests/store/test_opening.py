@@ -195,6 +195,22 @@ def test_a_claim_uses_its_partial_index(tmp_path: Path) -> None:
     queue.close()
 
 
+def test_the_oldest_that_could_run_is_found_by_partial_indexes(tmp_path: Path) -> None:
+    from store.overview import _OLDEST_DUE, _OLDEST_READY
+
+    queue = open_store(str(tmp_path / "queue.db"))
+    connection = queue._database.connection()
+    for sql, parameters, index in (
+        (_OLDEST_READY, ("mail",), "job_ready (queue=? AND priority=?)"),
+        (_OLDEST_DUE, ("mail", 0), "job_due (run_at<?)"),
+    ):
+        rows = connection.execute(f"EXPLAIN QUERY PLAN {sql}", parameters).fetchall()
+        assert index in str(rows)
+        assert "SCAN job" not in str(rows)
+        assert "TEMP B-TREE" not in str(rows)
+    queue.close()
+
+
 def test_root_is_told_whose_store_it_is(tmp_path: Path) -> None:
     path = tmp_path / "queue.db"
     open_store(str(path)).close()

@@ -82,6 +82,41 @@ def test_a_queue_tells_its_depth(queue: Queue, clock: FakeClock) -> None:
     assert (mail.oldest_pending_seconds, mail.completed_per_minute) == (5, 1)
 
 
+def oldest(queue: Queue) -> dict[str, float | None]:
+    waiting = {depth.info.name: depth.oldest_pending_seconds for depth in queue.queues.all()}
+    return waiting | {"": queue.status().oldest_pending_seconds}
+
+
+def test_the_oldest_is_sought_among_all_priorities(queue: Queue, clock: FakeClock) -> None:
+    add(queue, "low", queue="mail", priority=-3)
+    clock.advance(2)
+    add(queue, "high", queue="mail", priority=7)
+    add(queue, "other", queue="web", priority=7)
+    clock.advance(1)
+    assert oldest(queue) == {"mail": 3, "web": 1, "": 3}
+    queue.cancel(["low"])
+    assert oldest(queue) == {"mail": 1, "web": 1, "": 1}
+
+
+def test_what_is_due_is_the_oldest_before_any_claim_has_seen_it(
+    queue: Queue, clock: FakeClock
+) -> None:
+    add(queue, "later", queue="mail", delay=10)
+    add(queue, "soon", queue="web", delay=5)
+    assert oldest(queue) == {"mail": None, "web": None, "": None}
+    clock.advance(11)
+    assert oldest(queue) == {"mail": 1, "web": 6, "": 6}
+    add(queue, "now", queue="mail")
+    assert oldest(queue) == {"mail": 1, "web": 6, "": 6}
+
+
+def test_a_retry_that_is_due_is_not_pending(queue: Queue, clock: FakeClock) -> None:
+    add(queue, "a", queue="mail")
+    queue.finish(claim(queue), FAILED)
+    clock.advance(100)
+    assert oldest(queue) == {"mail": None, "": None}
+
+
 # Only what is new --------------------------------------------------------------------------------
 
 
