@@ -157,7 +157,8 @@ class QueueApp(App[None]):
         self.push_screen(JobsScreen(self.session))
         if not self.is_headless:
             loop = get_running_loop()
-            signal.signal(signal.SIGHUP, lambda *_: self._hang_up(loop))
+            for number in (signal.SIGHUP, signal.SIGTERM):
+                signal.signal(number, lambda *_: self._hang_up(loop))
             self.set_interval(_TERMINAL_CHECK, self._leave_without_terminal)
 
     async def on_event(self, event: events.Event) -> None:

@@ -129,6 +129,15 @@ def test_it_ends_with_its_terminal(terminal: Terminal) -> None:
     terminal.until_gone()
 
 
+def test_it_leaves_the_terminal_in_order_when_it_is_terminated(terminal: Terminal) -> None:
+    terminal.until_shown("> wait1")
+    os.kill(terminal.child.pid, signal.SIGTERM)
+    terminal.until_gone()
+    assert b"\x1b[?1049l" in terminal.raw  # the screen that was there before
+    assert b"\x1b[?25h" in terminal.raw  # the cursor
+    assert b"\x1b[?1000l" in terminal.raw  # no more reports of the mouse
+
+
 def test_a_terminal_that_hung_up_is_noticed() -> None:
     ours, theirs = os.openpty()
     assert not _hung_up(theirs)
