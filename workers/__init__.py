@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from store import DEFAULT_POOL, open_store
-from workers.control import living, start_detached, stop
+from workers.control import crew, living, start_detached, stop
 
-__all__ = ["living", "run_supervisor", "start_detached", "stop"]
+__all__ = ["crew", "living", "run_supervisor", "start_detached", "stop"]
 
 
 def run_supervisor(

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from store import DEFAULT_POOL, QueueError, Worker, WorkerKind
+from store import DEFAULT_POOL, QueueError, Worker, WorkerKind, WorkerState
 from store.queue import Queue
 from workers import processes
 
@@ -61,6 +61,19 @@ def living(queue: Queue, pool: str | None = None) -> list[Worker]:
         for worker in queue.registry.registered()
         if pool in (None, worker.pool) and processes.is_alive(worker.identity)
     ]
+
+
+def crew(queue: Queue) -> list[Worker]:
+    """Supervisors and workers that are up; stale at once where the process is seen to be gone."""
+    return [
+        worker._replace(state=WorkerState.STALE) if _is_gone(worker) else worker
+        for worker in queue.workers()
+    ]
+
+
+def _is_gone(worker: Worker) -> bool:
+    elsewhere = processes.is_elsewhere(worker.identity, worker.host)
+    return not (elsewhere or processes.is_alive(worker.identity))
 
 
 def stop(queue: Queue, workers: Sequence[Worker], *, now: bool) -> None:

@@ -86,7 +86,9 @@ def stop(now: bool, timeout: float | None, yes: bool, pool: str | None) -> int:
 @json_option
 def list_workers(as_json: bool) -> None:
     """Supervisors and workers, with what they run and use."""
-    crew = current_queue().workers()
+    import workers
+
+    crew = workers.crew(current_queue())
     if as_json:
         print_json_array(worker_to_json(worker) for worker in crew)
         return

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import socket
+import subprocess
 from collections.abc import Callable
 
 import pytest
@@ -12,6 +14,7 @@ from queuectl_tui.output import worker_to_json
 from store import AttemptState, ProcessIdentity, WorkerKind
 from store.queue import Queue
 from tests.cli.conftest import Cli, Program, claimed, died, eventually, next_line, one_error, ran
+from workers.processes import identify
 
 Ok = Callable[..., str]
 HOSTILE = "[/red] \x1b]0;pwned\x07 \x1b[2J \x85\x9b31m \u202e 日本語"
@@ -326,6 +329,29 @@ def test_a_worker_as_json(queue: Queue) -> None:
     assert list(shown) == WORKER
     assert (shown["kind"], shown["state"], shown["pid"]) == ("worker", "idle", 7)
     assert (shown["queues"], shown["job"], shown["attempt"]) == (["mail"], None, None)
+
+
+def test_who_was_killed_here_is_stale_at_once(ok: Ok, queue: Queue) -> None:
+    process = subprocess.Popen(["sleep", "60"])
+    identity = identify(process.pid)
+    assert identity is not None
+    here, boot = socket.gethostname(), identity.boot_id
+    for host, known in (
+        (here, identity),
+        ("elsewhere", identity._replace(boot_id="another")),
+        (here, identity._replace(boot_id=f"{boot.partition(' ')[0]} pid:[7]")),
+    ):
+        worker = queue.registry.register(WorkerKind.WORKER, pool="p", host=host, identity=known)
+        queue.registry.heartbeat(worker)
+
+    def states() -> list[str]:
+        return [worker["state"] for worker in json.loads(ok("worker", "list", "--json"))]
+
+    assert states() == ["idle", "idle", "idle"]
+    process.kill()
+    process.wait()
+    assert states() == ["stale", "idle", "idle"]
+    assert "STALE" in ok("worker", "list")
 
 
 def test_a_running_job_has_a_worker(ok: Ok, queue: Queue) -> None:
