@@ -73,7 +73,9 @@ class Adopted:
         self._recorded = self._held = recorded
         self._lost = self._noted = False
         self._outcome: Outcome | None = None
-        self._journal = journal.read(queue.folders.journal(worker))
+        entry = journal.read(queue.folders.journal(worker))
+        self._entry = entry if entry and entry.attempt_id == lease.attempt_id else None
+        self._tree: set[ProcessIdentity] = set()
         self._scratch = Scratch(queue.folders, worker, inherited=lease)
         self._execution = Execution(lease, self._scratch, family=self._family, now=time.monotonic())
         self.traced = False
@@ -122,22 +124,25 @@ class Adopted:
 
     def _trace(self, reaped: Reaped) -> bool:
         """Find out what became of the command; False when that can't be told yet."""
-        entry = self._journal
+        entry = self._entry
         if self._recorded or self._identity is None or self._is_of_another_boot():
             self._lose("its worker died")
-        elif entry is None or entry.attempt_id != self._lease.attempt_id:
+        elif entry is None:
             self._give_back()
         elif entry.status is not None:
             assert entry.leader is not None
             self._execution.adopt(entry.leader, 0.0)
             self._execution.reaped(entry.leader, entry.status, _NO_USAGE)
         else:
-            return self._find_leader(entry.leader, reaped)
+            return self._find_leader(entry, reaped)
         return True
 
-    def _find_leader(self, leader: int | None, reaped: Reaped) -> bool:
+    def _find_leader(self, entry: journal.Entry, reaped: Reaped) -> bool:
         """The running command, if it is our child now: then it goes on. False: look again soon."""
-        if leader is None:
+        leader = entry.leader
+        if leader is not None and processes.is_reused(leader, entry.start):
+            leader = None
+        elif leader is None:
             candidates = self._candidates(reaped)
             if self._witnessed and not candidates:
                 if not self._strangers():
@@ -174,7 +179,8 @@ class Adopted:
 
     def _lose(self, why: str) -> None:
         self._lost = True
-        self._execution.lose(why, time.monotonic())
+        leader = self._entry.leader if self._entry else None
+        self._execution.lose(why, time.monotonic(), leader=leader)
 
     def _elapsed(self) -> float:
         started_at = next(
@@ -185,33 +191,46 @@ class Adopted:
         return max(0.0, (self._queue.now() - started_at) / 1000)
 
     def _family(self, lease: Lease) -> list[int]:
-        """Live processes of the attempt, and of its worker: a child not yet become the command."""
-        if self._is_of_another_boot():
-            return []
-        store = self._queue.store_id
-        markers = [f"{store}/{lease.attempt_id}"]
-        if self._lost:
-            markers.append(f"{store}/{self.worker}")
-        found = processes.marked(markers)
-        leader = self._execution.leader
-        if leader is not None:
-            found += [pid for pid in processes.descendants(leader) if pid not in found]
+        """Live processes of the attempt, as far as they can be ended."""
+        self._look_for_more(lease)
+        found = [process.pid for process in self._tree if processes.may_signal(process.pid)]
         return found + [pid for pid in self._strays() if pid not in found]
 
+    def _look_for_more(self, lease: Lease) -> None:
+        """Remember whatever can be traced to the attempt: once its parent is gone, it may not be.
+
+        A process may drop the marker, leave the session or print elsewhere; not many do it all.
+        """
+        if self._is_of_another_boot():
+            return
+        store, entry, execution = self._queue.store_id, self._entry, self._execution
+        markers = [f"{store}/{lease.attempt_id}"]
+        if self._lost:
+            markers.append(f"{store}/{self.worker}")  # of a child not yet become the command
+        found = processes.marked(markers)
+        found += [known.pid for known in self._tree if processes.is_alive(known)]
+        if execution.leader is not None and not execution.ended:
+            found.append(execution.leader)
+        if entry is not None and entry.leader is not None and self._identity is not None:
+            found += processes.of_session(entry.leader, entry.start)
+        if entry is not None:
+            found += processes.printing_into(self._scratch.files[1:])
+        identities = map(processes.identify, processes.with_descendants(found))
+        self._tree = {identity for identity in identities if identity is not None}
+
     def _is_doubtful(self) -> bool:
-        """Whether processes that hide their environment may belong to a lost attempt.
+        """Whether processes that can't be ended, or looked into, may belong to the attempt.
 
         Then the job stays as it is, and says so.
         """
-        if not self._lost or self._identity is None or self._is_of_another_boot():
+        if self._is_of_another_boot():
             return False
-        entry = self._journal
-        known = entry is not None and entry.attempt_id == self._lease.attempt_id
-        session = entry.leader if entry is not None and known else None
-        hidden = processes.doubtful(session, self._identity.start)
+        hidden = {one.pid for one in self._tree if not processes.may_signal(one.pid)}
+        if self._lost and self._identity is not None:
+            hidden.update(processes.doubtful(self._identity.start))
         if hidden and not self._noted:
             self._noted = True
-            pids = ", ".join(map(str, hidden))
+            pids = ", ".join(map(str, sorted(hidden)))
             text = (
                 f"needs attention: its worker died; end process {pids}, which may still belong to "
                 "it, to let the job go on"

@@ -16,11 +16,13 @@ _WIDTH = 80
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """``leader`` runs ``attempt_id``, ``None`` just before it is started; ``status`` is its wait
-    status once it has ended."""
+    """``leader`` runs ``attempt_id``, ``None`` just before it is started; ``start`` is its start
+    time as in ``ProcessIdentity``, ``None`` if it had ended by then; ``status`` is its wait status
+    once it has ended."""
 
     attempt_id: int
     leader: int | None
+    start: int | None
     status: int | None
 
 
@@ -29,18 +31,21 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._leader = ""
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
         self._fd = os.open(path, flags, 0o600)
         self._write("")  # room for every line to come, be the disk full by then
 
     def starting(self, attempt_id: int) -> None:
-        self._write(f"{attempt_id} - -")
+        self._write(f"{attempt_id} - - -")
 
-    def started(self, attempt_id: int, leader: int) -> None:
-        self._write(f"{attempt_id} {leader} -")
+    def started(self, attempt_id: int, leader: int, start: int | None) -> None:
+        self._leader = f"{leader} {'-' if start is None else start}"
+        self._write(f"{attempt_id} {self._leader} -")
 
-    def ended(self, attempt_id: int, leader: int, status: int) -> None:
-        self._write(f"{attempt_id} {leader} {status}")
+    def ended(self, attempt_id: int, status: int) -> None:
+        """The leader that ``started`` told of has ended."""
+        self._write(f"{attempt_id} {self._leader} {status}")
 
     def beat(self) -> None:
         """Say that the worker lives, at the price of one call to the system."""
@@ -57,8 +62,9 @@ class Journal:
 def read(path: Path) -> Entry | None:
     """The supervisor's end: the last entry, ``None`` when there is none."""
     with suppress(OSError, ValueError):
-        attempt, leader, status = path.read_text().split()
-        return Entry(int(attempt), _number(leader), _number(status))
+        attempt, *rest = path.read_text().split()
+        leader, start, status = map(_number, rest)
+        return Entry(int(attempt), leader, start, status)
     return None
 
 

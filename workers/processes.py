@@ -17,6 +17,7 @@ import sys
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 
 from store import ProcessIdentity
@@ -146,6 +147,12 @@ def is_alive(identity: ProcessIdentity) -> bool:
     return identity.pid > 0 and identify(identity.pid) == identity
 
 
+def is_reused(pid: int, start: int | None) -> bool:
+    """Whether another process has the pid of the one that was started at ``start``."""
+    current = identify(pid)
+    return current is not None and current.start != start
+
+
 def peek() -> tuple[int, int] | None:
     """A child that has ended, and its wait status; it stays a zombie. ``None``: all run.
 
@@ -161,10 +168,7 @@ def peek() -> tuple[int, int] | None:
 
 def leads_session(pid: int) -> bool:
     """Whether a child, alive or ended but not yet reaped, leads a session of its own."""
-    try:
-        return os.getsid(pid) == pid
-    except OSError:
-        return False
+    return _session(pid) == pid
 
 
 def children(pid: int) -> list[int]:
@@ -203,11 +207,51 @@ def marked(markers: Iterable[str]) -> list[int]:
     ]
 
 
-def doubtful(session: int | None, since: int) -> list[int]:
+def of_session(leader: int, start: int | None) -> list[int]:
+    """Live processes of the session that the process with this pid and start time leads or led.
+
+    No process gets a pid that a session still has.
+    """
+    if is_reused(leader, start):
+        return []
+    return [pid for pid in _all_pids() if _session(pid) == leader and identify(pid) is not None]
+
+
+def printing_into(files: Collection[int]) -> list[int]:
+    """Live processes whose standard output or error is one of these open files (Linux)."""
+    if not IS_LINUX:
+        return []
+    own = os.getpid()
+    wanted = {_file(own, fd) for fd in files}
+    return [pid for pid in _all_pids() if pid != own and wanted & {_file(pid, 1), _file(pid, 2)}]
+
+
+def with_descendants(pids: Iterable[int]) -> list[int]:
+    """The processes ``pids`` and every live process below them."""
+    found = dict.fromkeys(pids)
+    if IS_LINUX:
+        children = _living_children()
+        below = [_below(pid, children, ()) for pid in found]
+    else:
+        below = [descendants(pid) for pid in found]
+    return list(found | dict.fromkeys(chain.from_iterable(below)))
+
+
+def may_signal(pid: int) -> bool:
+    """Whether this process may end that one."""
+    try:
+        os.kill(pid, 0)
+    except PermissionError:
+        return False
+    except ProcessLookupError:
+        pass
+    return True
+
+
+def doubtful(since: int) -> list[int]:
     """Live processes that may carry a marker, but don't let us look (Linux).
 
-    Those of session ``session``, and those that this user started after ``since`` (a start time as
-    in ``ProcessIdentity``).
+    Those that this user started after ``since`` (a start time as in ``ProcessIdentity``).
     """
     if not IS_LINUX:
         return []
@@ -219,7 +263,7 @@ def doubtful(session: int | None, since: int) -> list[int]:
             continue
         fields = stat.split()
         ours = _status_number(pid, b"Uid:") == own and int(fields[19]) >= since
-        if fields[0] not in b"ZX" and (ours or int(fields[3]) == session):
+        if fields[0] not in b"ZX" and ours:
             found.append(pid)
     return found
 
@@ -341,6 +385,21 @@ def _linux_stat(pid: int) -> bytes | None:
             return file.read().rpartition(b") ")[2]
     except (FileNotFoundError, ProcessLookupError):
         return None
+
+
+def _session(pid: int) -> int | None:
+    try:
+        return os.getsid(pid)
+    except OSError:
+        return None
+
+
+def _file(pid: int, fd: int) -> str:
+    """Which file a descriptor is; made up where that can't be told."""
+    try:
+        return os.readlink(f"/proc/{pid}/fd/{fd}")
+    except OSError:
+        return f"{pid}/{fd}"
 
 
 def _can_read_environment(pid: int) -> bool:

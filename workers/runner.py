@@ -88,8 +88,9 @@ class Execution:
             self._failure = _start_failure(self.lease, error)
             self.ended = self.over = True
 
-    def lose(self, why: str, now: float) -> None:
+    def lose(self, why: str, now: float, *, leader: int | None) -> None:
         """Nobody can tell how it ended: kill what is left of it; the outcome is ``LOST``."""
+        self.leader = leader
         self.ended = True
         self._lost = why
         self._kill_at = now

@@ -133,7 +133,9 @@ class Worker:
             return False
         self._exhausted_for = 0.0
         if execution.leader is not None:
-            self._journal.started(lease.attempt_id, execution.leader)
+            identity = processes.identify(execution.leader)
+            start = None if identity is None else identity.start
+            self._journal.started(lease.attempt_id, execution.leader, start)
         return True
 
     def _rest(self) -> None:
@@ -174,7 +176,7 @@ class Worker:
             while ended := processes.peek():
                 pid, status = ended
                 if pid == execution.leader:  # noted before it is gone for good
-                    self._journal.ended(execution.lease.attempt_id, pid, status)
+                    self._journal.ended(execution.lease.attempt_id, status)
                 execution.reaped(*os.wait4(pid, 0))
             return False
         return processes.IS_LINUX or not self._family(execution.lease)

@@ -22,9 +22,15 @@ HIDES = (
     "    file.write('start\\n')\n"
     "if os.environ['QUEUECTL_ATTEMPT'] != '1':\n"
     "    sys.exit()\n"
-    "PR_SET_DUMPABLE = 4\n"
-    "ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)\n"
-    "open('hidden', 'w').write(f'{os.getpid()}\\n')\n"
+    "if os.fork() == 0:\n"
+    "    os.setsid()\n"
+    "    if os.fork() != 0:\n"
+    "        os._exit(0)\n"
+    "    PR_SET_DUMPABLE = 4\n"
+    "    ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)\n"
+    "    while os.getppid() == os.getsid(0):\n"
+    "        time.sleep(0.01)\n"
+    "    open('hidden', 'w').write(f'{os.getpid()}\\n')\n"
     "time.sleep(120)\n"
 )
 

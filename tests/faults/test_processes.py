@@ -197,6 +197,22 @@ def test_nobody_escapes(rig: Rig, end: Callable[[Rig, str], None], timeout: floa
     until(lambda: not any(map(runs, pids)), patience=10)
 
 
+@pytest.mark.parametrize("leader_too", [False, True])
+def test_nobody_escapes_when_worker_and_supervisor_die_at_once(rig: Rig, leader_too: bool) -> None:
+    supervisor = rig.start()
+    job_id = rig.add(argv=python(FLIGHT), max_retries=0)
+    pids = [rig.pid_in(name) for name in FUGITIVES]
+
+    kill(supervisor, rig.runner_of(job_id))
+    if leader_too:
+        os.kill(pids[0], signal.SIGKILL)
+    rig.start()
+
+    assert rig.ended(job_id).state is JobState.DEAD
+    assert not any(map(runs, pids))
+    assert [attempt.state for attempt in rig.history(job_id)] == [AttemptState.LOST]
+
+
 # -- Mistaken identity
 
 
@@ -220,6 +236,26 @@ def test_another_process_with_the_worker_s_pid_is_not_the_worker(
     assert not runs(leader)
     assert innocent.poll() is None
     until(lambda: worker.id not in {entry.id for entry in rig.queue.registry.registered()})
+
+
+def test_another_process_with_the_command_s_pid_is_not_the_command(
+    rig: Rig, innocent: subprocess.Popen[bytes]
+) -> None:
+    supervisor = rig.start()
+    job_id = rig.add(COUNTED, max_retries=1, backoff_base=1)
+    leader = rig.pid_in("up")
+    worker = rig.runner_of(job_id)
+    kill(supervisor, worker)
+
+    journal = rig.queue.folders.journal(worker.id)
+    journal.write_text(journal.read_text().replace(f" {leader} ", f" {innocent.pid} "))
+    rig.open_gate()
+    rig.start()
+
+    job = rig.ended(job_id)
+    assert (job.state, job.attempts) == (JobState.COMPLETED, 2)
+    assert not runs(leader)
+    assert innocent.poll() is None
 
 
 def test_after_a_reboot_jobs_start_over_and_nothing_is_signalled(rig: Rig) -> None:

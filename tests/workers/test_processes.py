@@ -102,6 +102,41 @@ def test_descendants_are_all_live_processes_below(spawn: Spawn) -> None:
     assert processes.descendants(grandchild) == []
 
 
+def test_a_session_outlives_its_leader(spawn: Spawn) -> None:
+    line = "sleep 60 & echo $!; setsid -w sleep 60"
+    leader = spawn("sh", "-c", line, start_new_session=True)
+    member = pid_from(leader)
+    identity = processes.identify(leader.pid)
+    assert identity is not None
+    (escaped,) = until(lambda: [p for p in processes.descendants(leader.pid) if os.getsid(p) == p])
+
+    def found() -> set[int]:
+        return set(processes.of_session(leader.pid, identity.start))
+
+    assert found() == {leader.pid, member}
+    assert processes.of_session(leader.pid, identity.start - 1) == []
+    leader.kill()
+    leader.wait()
+    assert found() == {member}
+    os.kill(member, signal.SIGKILL)
+    until(lambda: not found())
+    os.kill(escaped, signal.SIGKILL)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs Linux's /proc")
+def test_who_prints_into_a_file_is_found_wherever_it_goes(tmp_path: Path) -> None:
+    with (tmp_path / "file").open("wb") as file, (tmp_path / "file").open("rb") as other:
+        writer = subprocess.Popen(["sleep", "60"], stderr=file)
+        reader = subprocess.Popen(["sleep", "60"], stdin=other)
+        (tmp_path / "file").rename(tmp_path / "moved")
+        try:
+            assert processes.printing_into([file.fileno()]) == [writer.pid]
+        finally:
+            for process in (writer, reader):
+                process.kill()
+                process.wait()
+
+
 def test_marked_finds_by_the_whole_marker(spawn: Spawn) -> None:
     marker = f"{os.getpid()}-{os.urandom(4).hex()}/1"
     inside = {**os.environ, processes.MARKER: marker}
@@ -178,13 +213,15 @@ def test_the_journal_tells_the_last_step(tmp_path: Path) -> None:
     assert journal.read(path) is None
 
     written.starting(12)
-    assert journal.read(path) == journal.Entry(12, None, None)
-    written.started(12, 3456)
-    assert journal.read(path) == journal.Entry(12, 3456, None)
-    written.ended(12, 3456, 0x0300)
-    assert journal.read(path) == journal.Entry(12, 3456, 0x0300)
+    assert journal.read(path) == journal.Entry(12, None, None, None)
+    written.started(12, 3456, 789)
+    assert journal.read(path) == journal.Entry(12, 3456, 789, None)
+    written.ended(12, 0x0300)
+    assert journal.read(path) == journal.Entry(12, 3456, 789, 0x0300)
     written.starting(13)
-    assert journal.read(path) == journal.Entry(13, None, None)
+    assert journal.read(path) == journal.Entry(13, None, None, None)
+    written.started(13, 3457, None)
+    assert journal.read(path) == journal.Entry(13, 3457, None, None)
 
     written.close()
     assert not path.exists()
@@ -192,6 +229,6 @@ def test_the_journal_tells_the_last_step(tmp_path: Path) -> None:
 
 def test_a_journal_that_makes_no_sense_tells_nothing(tmp_path: Path) -> None:
     path = tmp_path / "journal"
-    for text in ("", "1 2", "a b c", "1 2 3 4"):
+    for text in ("", "1 2", "a b c d", "1 2 3 4 5"):
         path.write_text(text)
         assert journal.read(path) is None
