@@ -34,7 +34,7 @@ class Repeated:
 def read_values(stream: BinaryIO) -> Iterator[Found]:
     """Every value of the document, however it is laid out."""
     lines = enumerate(_lines(stream), 1)
-    opening = b""
+    opening = bytearray()  # of bytes, many lines would be copied again with each
     filled: list[tuple[int, bytes]] = []
     for number, line in lines:
         opening += line
@@ -46,7 +46,7 @@ def read_values(stream: BinaryIO) -> Iterator[Found]:
         raise InvalidInput("the input is empty; give a job object, an array of them, or JSON Lines")
     if len(filled) == 2 and _is_whole_object(filled[0][1]):
         return _json_lines(chain(filled, lines))
-    return _document(opening + stream.read(max(0, MAX_DOCUMENT_BYTES + 1 - len(opening))))
+    return _document(bytes(opening) + stream.read(max(0, MAX_DOCUMENT_BYTES + 1 - len(opening))))
 
 
 def check_strings(value: object) -> None:
