@@ -196,7 +196,7 @@ class Worker:
         lease = execution.lease
         outputs = self._scratch.collect(lease, held=not execution.over)
         outcome = execution.outcome(outputs, self._queue.folders)
-        self._tell(f"{lease.job_id} {_summary(outcome)}")
+        self._tell(f"{lease.job_id} {'given back' if execution.released else _summary(outcome)}")
         if execution.released:
             following = self._store(lambda: self._queue.release(lease, outcome))
         else:

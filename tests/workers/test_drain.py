@@ -129,6 +129,7 @@ def test_a_second_signal_a_second_later_stops_hard(rig: Rig) -> None:
     foreground.exit_code()
     job = rig.queue.job(job_id)
     assert (job.state, job.attempts) == (JobState.PENDING, 0)
+    assert f"{job_id} given back" in foreground.said()
     assert not rig.marked()
 
 
