@@ -14,7 +14,7 @@ from importlib import import_module
 from typing import Any, NoReturn
 
 import click
-from click.exceptions import NoArgsIsHelpError
+from click.exceptions import Exit, NoArgsIsHelpError
 
 from queuectl_tui import __version__, streams
 from queuectl_tui.session import Session, current_queue
@@ -161,14 +161,14 @@ def _at_the_edge(run: Callable[[], object]) -> int:
     """The exit code of ``run``; whatever it raises is shown here, once."""
     try:
         code = run()
-        sys.stdout.flush()
+        streams.flush()
     except click.UsageError as error:
         return _show_usage_error(error)
     except click.ClickException as error:
         return _show(error.format_message(), error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         return _INTERRUPTED
-    except BrokenPipeError:
+    except (BrokenPipeError, Exit):  # click serves every other Exit itself
         streams.leave_closed_pipe()
         return 0
     except Exception as error:  # noqa: BLE001 - people get a line, whatever happened

@@ -32,12 +32,12 @@ def write(text: str) -> None:
 
 def write_bytes(data: bytes) -> None:
     """Data as it is; ``flush`` sends it on its way."""
-    with _unless_closed():
+    with _writing():
         sys.stdout.buffer.write(data)
 
 
 def flush() -> None:
-    with _unless_closed():
+    with _writing():
         sys.stdout.flush()
 
 
@@ -65,12 +65,15 @@ def leave_closed_pipe() -> None:
 
 
 @contextmanager
-def _unless_closed() -> Iterator[None]:
+def _writing() -> Iterator[None]:
+    """A reader that went away ends the command; whatever else fails says where it did."""
     try:
         yield
     except BrokenPipeError:
         leave_closed_pipe()
         raise Exit(0) from None
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, "standard output") from None
 
 
 def has_terminal() -> bool:

@@ -218,7 +218,7 @@ def test_a_full_disk_under_stdout(program: Program, queue: Queue) -> None:
         error = process.communicate(timeout=10)[1]
 
     assert process.returncode == 1
-    assert error.splitlines()[-1].startswith(b"Error: ")
+    assert error.splitlines()[-1] == b"Error: standard output: No space left on device"
     assert b"Traceback" not in error
     assert queue.count() == 1
 
