@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from queuectl_tui import streams
-from queuectl_tui.text import duration
+from queuectl_tui.text import counted, duration
 from store import InvalidInput, Job, JobFilter, QueueError
 
 if TYPE_CHECKING:
@@ -49,15 +49,19 @@ def confirm_bulk(
     """Like ``confirm``, but without a terminal nothing goes ahead unless ``yes``."""
     if not yes and not streams.has_terminal():
         number = len(jobs) if total is None else total
-        raise InvalidInput(f"without a terminal this needs --yes ({number} jobs)")
+        raise InvalidInput(f"without a terminal this needs --yes ({counted(number, 'job')})")
     confirm(question, jobs, now=now, yes=yes, total=total)
 
 
-def confirm_deletion(queue: Queue, wanted: JobFilter, *, what: str = "jobs", yes: bool) -> None:
+def confirm_deletion(queue: Queue, wanted: JobFilter, *, noun: str = "job", yes: bool) -> None:
     """``confirm_bulk`` that all jobs that match, however many, are to be deleted."""
     total, first = queue.count(wanted), queue.jobs(wanted, limit=_NAMED)
-    question = f"Delete {total} {what} with their logs?"
-    confirm_bulk(question, first, now=queue.now(), yes=yes, total=total)
+    confirm_bulk(deletion(total, noun), first, now=queue.now(), yes=yes, total=total)
+
+
+def deletion(number: int, noun: str = "job") -> str:
+    """The question whether so many are to be deleted."""
+    return f"Delete {counted(number, noun)} with {'its' if number == 1 else 'their'} logs?"
 
 
 def _ran(job: Job, now: int) -> str:

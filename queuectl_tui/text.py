@@ -104,6 +104,11 @@ def size(count: int) -> str:
     return f"{value:.1f} PB"
 
 
+def counted(number: int, noun: str) -> str:
+    """``1 job``, ``2 jobs``."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def signal_name(number: int) -> str:
     """``SIGKILL`` for 9; ``signal 77`` where the system has no name."""
     import signal

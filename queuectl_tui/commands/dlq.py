@@ -106,7 +106,7 @@ def delete(
         chosen.print_ids(store)
         return
     if chosen.wanted is not None:
-        confirm_deletion(store, chosen.wanted, what="dead jobs", yes=yes)
+        confirm_deletion(store, chosen.wanted, noun="dead job", yes=yes)
         count = store.delete_matching(chosen.wanted)
     else:
         chosen.jobs(store)  # refuses others than dead ones

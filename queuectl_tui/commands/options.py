@@ -22,7 +22,13 @@ label_option = click.option("--label", metavar="TEXT", help="Only jobs with this
 search_option = click.option(
     "--search", metavar="TEXT", help="Only jobs with this text in id, command or label."
 )
-ids_argument = click.argument("ids", metavar="[ID]...", nargs=-1)
+
+
+def _each_once(_: click.Context, __: click.Parameter, ids: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(ids))
+
+
+ids_argument = click.argument("ids", metavar="[ID]...", nargs=-1, callback=_each_once)
 
 
 class Duration(click.ParamType[float]):

@@ -8,7 +8,7 @@ import click
 
 from queuectl_tui import streams
 from queuectl_tui.commands.options import Duration, State, yes_option
-from queuectl_tui.confirm import confirm_bulk
+from queuectl_tui.confirm import confirm_bulk, deletion
 from queuectl_tui.session import current_queue
 from store import FINISHED, Job, JobFilter, JobState, Order
 
@@ -36,8 +36,7 @@ def command(
             streams.write(f"{job.id}\n")
         return
     if jobs:
-        question = f"Delete {len(jobs)} jobs with their logs?"
-        confirm_bulk(question, jobs, now=queue.now(), yes=yes)
+        confirm_bulk(deletion(len(jobs)), jobs, now=queue.now(), yes=yes)
     removed = queue.delete_matching(wanted, finished_before=before)
     streams.narrate(f"{removed} deleted")
 

@@ -14,7 +14,7 @@ from queuectl_tui.commands.options import Duration, Name, json_option, yes_optio
 from queuectl_tui.confirm import confirm
 from queuectl_tui.output import print_json_array, print_table, worker_to_json
 from queuectl_tui.session import current_queue
-from queuectl_tui.text import duration, size
+from queuectl_tui.text import counted, duration, size
 
 if TYPE_CHECKING:
     from store import Worker
@@ -48,8 +48,8 @@ def start(count: int, queues: tuple[str, ...], pool: str, detach: bool) -> int:
     if detach:
         supervisor = workers.start_detached(queue, pool=pool, count=count, queues=queues)
         streams.narrate(
-            f"Supervisor {supervisor.id} (pid {supervisor.pid}) keeps {_workers(count)} up; "
-            "stop with: queuectl-tui worker stop"
+            f"Supervisor {supervisor.id} (pid {supervisor.pid}) keeps {counted(count, 'worker')}"
+            " up; stop with: queuectl-tui worker stop"
         )
         return 0
     url = queue.url
@@ -76,7 +76,7 @@ def stop(now: bool, timeout: float | None, yes: bool, pool: str | None) -> int:
     if now:
         running = [queue.job(worker.job) for worker in chosen if worker.job is not None]
         if running:
-            question = f"Stop {_workers(len(running), 'running job')} and give them back?"
+            question = f"Stop {counted(len(running), 'running job')} and give them back?"
             confirm(question, running, now=queue.now(), yes=yes)
     workers.stop(queue, chosen, now=now)
     return _wait_for_end(queue, chosen, timeout)
@@ -106,7 +106,7 @@ def scale(count: int, pool: str | None) -> None:
     queue = current_queue()
     for name in _pools(queue, pool, one=True):
         queue.registry.order(name, count=count)
-        streams.narrate(f"Pool {name} keeps {_workers(count)} up")
+        streams.narrate(f"Pool {name} keeps {counted(count, 'worker')} up")
 
 
 @command.command()
@@ -187,10 +187,6 @@ def _row(worker: Worker) -> tuple[object, ...]:
 def _nothing_runs(pool: str | None) -> None:
     which = "" if pool is None else f" of pool {pool}"
     streams.narrate(f"No worker{which} is running; start one with: queuectl-tui worker start")
-
-
-def _workers(count: int, noun: str = "worker") -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def _narrate(event: str) -> None:

@@ -40,6 +40,25 @@ def test_cancel_a_waiting_and_a_running_job(cli: Cli, ok: Ok, queue: Queue) -> N
     assert queue.job("b").state is JobState.CANCELLED
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("cancel", "b", "b"), "b: cancelled\n"),
+        (("retry", "a", "a"), "a: pending\n"),
+        (("delete", "a", "a"), "a: deleted\n"),
+        (("dlq", "delete", "a", "a"), "1 deleted\n"),
+        (("edit", "b", "b", "--label", "l"), "b: edited\n"),
+    ],
+)
+def test_a_job_that_is_named_twice_counts_once(
+    words: tuple[str, ...], said: str, cli: Cli, ok: Ok, queue: Queue
+) -> None:
+    ok("enqueue", TWO)
+    died(queue)
+
+    assert cli(*words).stderr == said
+
+
 @pytest.mark.parametrize("verb", ["cancel", "retry", "delete"])
 def test_all_or_nothing(verb: str, cli: Cli, ok: Ok, queue: Queue) -> None:
     ok("enqueue", TWO)
@@ -134,6 +153,14 @@ def test_bulk_deletes_need_yes_without_a_terminal(words: tuple[str, ...], cli: C
     assert result.exit_code == 2
     assert "--yes" in one_error(result)
     assert ids(ok) == ["a", "b", "c", "d"]
+
+
+@pytest.mark.usefixtures("finished")
+def test_one_job_is_one_job(cli: Cli, ok: Ok) -> None:
+    assert "(1 job)" in one_error(cli("dlq", "delete", "--all"))
+    assert "(3 jobs)" in one_error(cli("prune"))
+    assert "Delete 1 dead job with its logs?" in on_a_terminal(b"n\n", "dlq", "delete", "--all")[1]
+    assert "Delete 3 jobs with their logs?" in on_a_terminal(b"n\n", "prune")[1]
 
 
 # -- dlq
