@@ -15,6 +15,7 @@ from queuectl_tui.commands.job_options import (
     fields_of,
     given_vector,
     how_options,
+    require_named,
     require_program,
     when_options,
 )
@@ -73,9 +74,7 @@ def command(
 
 def _with_values(env: Sequence[str]) -> list[str]:
     """A variable named without a value has the one that it has here."""
-    for name in env:
-        if "=" not in name and name not in os.environ:
-            raise click.BadParameter(f"{name} is not set here", param_hint="--env")
+    require_named(env)
     return [item if "=" in item else f"{item}={os.environ[item]}" for item in env]
 
 

@@ -22,6 +22,8 @@ from queuectl_tui.commands.job_options import (
     fields_of,
     given_vector,
     how_options,
+    option_of,
+    require_named,
     require_program,
     taken_along,
     when_options,
@@ -40,9 +42,13 @@ _PRINTED_AT_ONCE = 1_000
 
 
 class _Told:
-    """What came up on the way, to be told at the end."""
+    """What came up on the way, to be told at the end.
 
-    def __init__(self) -> None:
+    ``depends_on``: an option says what the jobs depend on.
+    """
+
+    def __init__(self, *, depends_on: bool) -> None:
+        self.depends_on = depends_on
         self.jobs = 0
         self.queues: set[str] = set()
         self.ended_elsewhere: Counter[str] = Counter()
@@ -104,9 +110,10 @@ def command(
     _require_one_source(vector, words, file, each)
     if null and each is None:
         raise click.UsageError("-0 goes with --each.")
+    require_named(env)
     queue, skip = current_queue(), if_exists == "skip"
     fields = fields_of(simple, env, depends_on=depends_on, cwd=cwd)
-    here, now, told = current_folder(), queue.now(), _Told()
+    here, now, told = current_folder(), queue.now(), _Told(depends_on=bool(depends_on))
     jobs: Iterable[NewJob]
     if each is not None:
         jobs = _of_each(
@@ -245,6 +252,8 @@ def _shown_name(name: str) -> str:
 
 def _noted(jobs: Iterable[NewJob], told: _Told) -> Iterator[NewJob]:
     for job in jobs:
+        if told.depends_on:
+            told.places[told.jobs] = option_of("depends_on")
         told.jobs += 1
         told.queues.add(job.queue)
         yield job

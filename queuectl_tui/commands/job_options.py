@@ -154,6 +154,16 @@ def current_folder() -> str:
     return folder
 
 
+def require_named(env: Sequence[str]) -> None:
+    """Raises ``BadParameter`` where ``--env`` names no variable, or one that has no value here."""
+    for item in env:
+        if not item:
+            raise click.BadParameter("give NAME, or NAME=VALUE", param_hint="--env")
+        if "=" not in item and item not in os.environ:
+            problem = f"{item} is not set here; give {item}=VALUE, or leave it out"
+            raise click.BadParameter(problem, param_hint="--env")
+
+
 def taken_along(queue: Queue, env: Sequence[str], *, clean: bool) -> dict[str, str]:
     """The variables that a job takes along from here."""
     named = [item for item in env if "=" not in item]

@@ -15,6 +15,7 @@ from queuectl_tui.commands.job_options import (
     fields_of,
     given_vector,
     how_options,
+    require_named,
     require_program,
     taken_along,
 )
@@ -85,6 +86,7 @@ def add(
         raise click.UsageError("Give --cron or --every.")
     if tz is not None and cron is None:
         raise click.UsageError("--tz goes with --cron.")
+    require_named(env)
     queue = current_queue()
     fields = {**_command_fields(words), **fields_of(simple, env, cwd=cwd)}
     schedule = queue.schedules.add(

@@ -188,6 +188,16 @@ def test_of_lines_that_make_one_id_the_first_counts(cli: Cli, queue: Queue) -> N
     assert vectors(queue) == [("cat", "1/a")]
 
 
+def test_what_lines_depend_on_is_named_by_its_option(cli: Cli, ok: Ok, queue: Queue) -> None:
+    ok("enqueue", "--id", "known", "x")
+    words = ("--id", "{}", "--if-exists", "skip", "--after", "nowhere", "--", "cat")
+    result = cli("enqueue", "--each", "-", *words, stdin="known\nnew\n")
+
+    assert result.exit_code == 2
+    assert one_error(result).startswith("--depends-on[0]: no job 'nowhere'")
+    assert queue.count() == 1
+
+
 def test_fifty_processes_with_one_key_make_one_job(program: Program, queue: Queue) -> None:
     with ThreadPoolExecutor(50) as pool:
         codes = [*pool.map(lambda _: program.run("enqueue", "--unique-key", "k", "x"), range(50))]

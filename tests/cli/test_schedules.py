@@ -134,6 +134,8 @@ def test_removal_asks_on_a_terminal(ok: Ok) -> None:
         (("new", "--every", "5", "--", "echo hi"), 2, "drop `--`"),
         (("new", "--every", "5", "--priority", "9999", "x"), 2, "--priority"),
         (("new", "--every", "5", "--overlap", "never", "x"), 2, "--overlap"),
+        (("new", "--every", "5", "--env", "", "x"), 2, "--env: give NAME"),
+        (("new", "--every", "5", "--env", "QUEUECTL_NOT_SET", "x"), 2, "is not set here"),
         (("a b", "--every", "5", "x"), 2, "not a name"),
         (("beat", "--every", "5", "x"), 1, "exists already"),
     ],
