@@ -242,6 +242,12 @@ class Queue:
         with self._database.read():
             return reads.one_job(self._database.query, job_id)
 
+    def held_jobs(self) -> list[Job]:
+        """Jobs whose last attempt has ended, though not yet every process of it."""
+        with self._database.read() as connection:
+            held = connection.execute(_HELD_JOBS).fetchall()
+            return [reads.one_job(self._database.query, job_id) for (job_id,) in held]
+
     def jobs(
         self,
         wanted: JobFilter | None = None,
@@ -450,7 +456,8 @@ class Queue:
                 (stdout.size, stderr.size, stdout.data, stderr.data, lease.attempt_id),
             )
             connection.execute(
-                "UPDATE job SET held_by = NULL WHERE seq = ? AND held_by = ?",
+                "UPDATE job SET held_by = NULL, last_error = attempt.error FROM attempt"
+                " WHERE job.seq = ? AND held_by = ? AND attempt.id = held_by",
                 (lease.job_seq, lease.attempt_id),
             )
         self._unlink(
@@ -496,10 +503,10 @@ class Queue:
             return self._leasing.leases(connection, worker, held=True)
 
     def note(self, lease: Lease, text: str) -> None:
-        """Say of a running attempt why nothing happens; shown where its last error is."""
+        """Say why nothing happens with an attempt that runs or is held; shown as last error."""
         with self._change(ring=False) as connection:
             connection.execute(
-                "UPDATE job SET last_error = ? WHERE seq = ? AND lease = ?",
+                "UPDATE job SET last_error = ?1 WHERE seq = ?2 AND (lease = ?3 OR held_by = ?3)",
                 (text, lease.job_seq, lease.attempt_id),
             )
 
@@ -583,6 +590,7 @@ class _DryRun(Exception):
     """Everything was in order; undo it."""
 
 
+_HELD_JOBS = "SELECT id FROM job INDEXED BY job_held WHERE held_by IS NOT NULL"
 _OUTPUTS_IN_FILES = """
     SELECT count(*) FROM attempt
     WHERE (stdout IS NULL AND stdout_bytes > 0) OR (stderr IS NULL AND stderr_bytes > 0)

@@ -229,13 +229,13 @@ class Adopted:
         if self._lost and self._identity is not None:
             hidden.update(processes.doubtful(self._identity.start))
         if hidden and not self._noted:
-            self._noted = True
             pids = ", ".join(map(str, sorted(hidden)))
             text = (
                 f"needs attention: its worker died; end process {pids}, which may still belong to "
                 "it, to let the job go on"
             )
             self._queue.note(self._lease, text)
+            self._noted = True
             self._narrate(f"{self._lease.job_id} {text}")
         return bool(hidden)
 

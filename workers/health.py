@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from store import JobFilter, JobState, WorkerKind, WorkerState
+from store import Job, JobFilter, JobState, WorkerKind, WorkerState
 from store.health import Finding, Verdict
 from store.queue import Queue
 from workers import processes
@@ -24,8 +24,10 @@ def examine_processes(queue: Queue) -> Iterator[Finding]:
         yield Finding("workers", Verdict.PROBLEM, detail, _START)
     else:
         yield Finding("workers", Verdict.OK, f"{len(alive)} processes, as registered")
-    yield _orphans(queue, alive)
-    yield from _unattended(queue, alive, supervised=supervised)
+    running = queue.jobs(JobFilter(states=frozenset({JobState.PROCESSING})))
+    bereft = [job for job in (*running, *queue.held_jobs()) if job.worker not in alive]
+    yield _orphans(queue, bereft)
+    yield from _unattended(bereft, supervised=supervised)
 
 
 def _stale(stale: list[str]) -> Finding:
@@ -36,12 +38,11 @@ def _stale(stale: list[str]) -> Finding:
     return Finding("heartbeats", Verdict.PROBLEM, detail, advice)
 
 
-def _orphans(queue: Queue, alive: set[str]) -> Finding:
+def _orphans(queue: Queue, bereft: Sequence[Job]) -> Finding:
     """Processes of attempts whose worker is gone."""
     orphaned = [
         f"{pid} ({job.id})"
-        for job in queue.jobs(JobFilter(states=frozenset({JobState.PROCESSING})))
-        if job.worker not in alive
+        for job in bereft
         for attempt in queue.history(job.id)[-1:]
         for pid in processes.marked([f"{queue.store_id}/{attempt.id}"])
     ]
@@ -51,13 +52,13 @@ def _orphans(queue: Queue, alive: set[str]) -> Finding:
     return Finding("orphans", Verdict.PROBLEM, detail, _START)
 
 
-def _unattended(queue: Queue, alive: set[str], *, supervised: bool) -> Iterator[Finding]:
-    for job in queue.jobs(JobFilter(states=frozenset({JobState.PROCESSING}))):
-        if job.worker in alive:
-            continue
+def _unattended(bereft: Sequence[Job], *, supervised: bool) -> Iterator[Finding]:
+    for job in bereft:
         if job.last_error and job.last_error.startswith("needs attention"):
             what, _, advice = job.last_error.partition("; ")
             yield Finding("jobs", Verdict.PROBLEM, f"{job.id} {what}", f"{job.id}: {advice}")
         elif not supervised:
-            detail = f"{job.id} is RUNNING, but its worker {job.worker} is gone"
+            running = job.state is JobState.PROCESSING
+            what = "is RUNNING" if running else "waits for what its last attempt left running"
+            detail = f"{job.id} {what}, but its worker {job.worker} is gone"
             yield Finding("jobs", Verdict.PROBLEM, detail, _START)

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -321,6 +322,71 @@ def test_what_ran_in_another_container_is_for_a_person_to_tell(
     os.killpg(leader, signal.SIGKILL)
     program.run("cancel", job_id)
     assert rig.ended(job_id).state is JobState.CANCELLED
+
+
+# -- Not to be told
+
+
+def restarted_in_doubt(rig: Rig, pid: int) -> Path:
+    """A supervisor that takes ``pid`` for one that hides, until the file is emptied.
+
+    At first it can't write that down.
+    """
+    hiding = rig.folder.parent / "hiding"
+    hiding.write_text(f"{pid}\n")
+    environ = {
+        "PYTHONPATH": SABOTAGE,
+        "SABOTAGE_HIDING": str(hiding),
+        "SABOTAGE_BUSY": "note",
+        "SABOTAGE_ONCE": str(rig.folder.parent / "locked"),
+    }
+    rig.foreground(environ=environ)
+    return hiding
+
+
+def needs_attention(rig: Rig, program: Program, job_id: str, pid: int) -> bool:
+    said = rig.queue.job(job_id).last_error or ""
+    done = program.run("doctor")
+    return f"end process {pid}" in said and done.returncode == 1 and job_id in done.stderr
+
+
+def test_a_job_that_nobody_can_be_sure_of_needs_attention(
+    rig: Rig, program: Program, innocent: subprocess.Popen[bytes]
+) -> None:
+    supervisor = rig.start()
+    job_id = rig.add(COUNTED, max_retries=1, backoff_base=1)
+    rig.file("up")
+    kill(supervisor, rig.runner_of(job_id))
+    hiding = restarted_in_doubt(rig, innocent.pid)
+
+    until(lambda: needs_attention(rig, program, job_id, innocent.pid))
+    assert rig.queue.job(job_id).state is JobState.PROCESSING
+    rig.open_gate()
+    hiding.write_text("")
+
+    assert rig.ended(job_id).state is JobState.COMPLETED
+    assert lines(rig.folder / "runs") == ["run", "run"]
+    until(lambda: program.run("doctor").returncode == 0)
+
+
+def test_a_job_that_has_failed_but_may_not_be_empty_needs_attention(
+    rig: Rig, program: Program, innocent: subprocess.Popen[bytes]
+) -> None:
+    supervisor = rig.start()
+    line = "[ $QUEUECTL_ATTEMPT = 2 ] && exit 0; trap '' TERM; sleep 60 & exit 3"
+    job_id = rig.add(line, max_retries=1, backoff_base=1, stop_grace=300)
+    failed = rig.reached(job_id, JobState.FAILED)
+    kill(supervisor, rig.runner_of(job_id))
+    assert f"{job_id} waits for what" in program.run("doctor").stdout
+    hiding = restarted_in_doubt(rig, innocent.pid)
+
+    until(lambda: needs_attention(rig, program, job_id, innocent.pid))
+    assert rig.queue.job(job_id).state is JobState.FAILED
+    hiding.write_text("")
+
+    until(lambda: rig.queue.job(job_id).last_error in (failed.last_error, None))
+    assert rig.ended(job_id).state is JobState.COMPLETED
+    until(lambda: program.run("doctor").returncode == 0)
 
 
 # -- Both gone at once

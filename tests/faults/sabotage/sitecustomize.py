@@ -6,6 +6,8 @@ it is in the program itself.
 ``SABOTAGE_DIE``     die by SIGKILL at this step, once (the file ``SABOTAGE_ONCE`` says so)
 ``SABOTAGE_SPAWN``   while this file exists, the machine has no process left for a command
 ``SABOTAGE_CLOCK``   a file with the milliseconds to add to the store's clock
+``SABOTAGE_BUSY``    a method of the queue that finds the store locked, once (``SABOTAGE_ONCE``)
+``SABOTAGE_HIDING``  a file that lists processes which don't let anybody look at them
 ``SABOTAGE_PLANT``   a bug: what the chaos run must find
 """
 
@@ -19,9 +21,15 @@ from pathlib import Path
 from typing import Any
 
 
-def die_once() -> None:
+def is_first() -> bool:
     with suppress(FileExistsError):
         os.close(os.open(os.environ["SABOTAGE_ONCE"], os.O_CREAT | os.O_EXCL))
+        return True
+    return False
+
+
+def die_once() -> None:
+    if is_first():
         os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -89,6 +97,26 @@ def plant_clock(file: str) -> None:
     store.system_clock = skewed
 
 
+def plant_lock(name: str) -> None:
+    from store import StoreBusy
+    from store.queue import Queue
+
+    honest = getattr(Queue, name)
+
+    def locked(*args: Any, **kwargs: Any) -> Any:
+        if is_first():
+            raise StoreBusy("the store is locked")
+        return honest(*args, **kwargs)
+
+    setattr(Queue, name, locked)
+
+
+def plant_hiding(file: str) -> None:
+    from workers import processes
+
+    processes.doubtful = lambda since: [int(pid) for pid in Path(file).read_text().split()]
+
+
 def plant_bug(bug: str) -> None:
     from store import AttemptState, Outcome
     from workers.adopted import Adopted
@@ -118,5 +146,9 @@ if "SABOTAGE_SPAWN" in os.environ:
     plant_exhaustion(os.environ["SABOTAGE_SPAWN"])
 if "SABOTAGE_CLOCK" in os.environ:
     plant_clock(os.environ["SABOTAGE_CLOCK"])
+if "SABOTAGE_BUSY" in os.environ:
+    plant_lock(os.environ["SABOTAGE_BUSY"])
+if "SABOTAGE_HIDING" in os.environ:
+    plant_hiding(os.environ["SABOTAGE_HIDING"])
 if "SABOTAGE_PLANT" in os.environ:
     plant_bug(os.environ["SABOTAGE_PLANT"])
