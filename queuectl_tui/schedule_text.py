@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from queuectl_tui.text import duration
 from store import NewJob, Schedule
 
@@ -9,7 +11,7 @@ from store import NewJob, Schedule
 def when(schedule: Schedule) -> str:
     """``every 10m``, or the expression and its zone."""
     if schedule.every is not None:
-        return f"every {duration(schedule.every)}"
+        return f"every {_without_zeros(duration(schedule.every))}"
     return f"{schedule.cron} {schedule.tz}"
 
 
@@ -20,3 +22,8 @@ def command_line(job: NewJob) -> str:
     import shlex
 
     return shlex.join(job.argv or ())
+
+
+def _without_zeros(duration_text: str) -> str:
+    """``10m`` for ``10m00s``."""
+    return re.sub(r"(?<=[mhd])0+[smh]$", "", duration_text)

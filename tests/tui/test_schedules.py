@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -84,6 +85,21 @@ async def test_each_says_when_it_comes(backstage: Backstage, size: tuple[int, in
             await stage.until_shown("every 10m", "0 3 * * * Europe/B", "allow", "skip")
         await stage.press("G")
         await stage.until_shown("none while it is paused", "./rotate")
+
+
+async def test_columns_are_as_wide_as_what_they_say(backstage: Backstage) -> None:
+    schedules = backstage.queue.schedules
+    zone = "America/Argentina/Buenos_Aires"
+    schedules.add("n" * 40, _job("./report"), cron="0 3 * * *", tz="Europe/Berlin")
+    schedules.add("beat", _job("curl ping"), cron="*/5 * * * *", tz=zone)
+    schedules.add("hourly", _job("./rotate"), every=3600.0)
+    async with opened(backstage, size=(160, 36)) as stage:
+        await _go(stage)
+        await stage.until_shown(
+            f" */5 * * * * {zone} ", " 0 3 * * * Europe/Berlin ", "every 1h ", "curl ping"
+        )
+        due = next(line for line in stage.shown().splitlines() if "every 1h" in line)
+        assert re.search(r"ACTIVE +in \d+m  +every 1h", due)
 
 
 async def test_enter_opens_what_the_last_tick_made(
