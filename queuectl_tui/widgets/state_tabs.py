@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from queuectl_tui.text import GLYPHS
 from queuectl_tui.widgets.one_line import OneLine, Piece, measure
@@ -23,6 +24,20 @@ TABS: tuple[JobState | None, ...] = (
 _ALL_STATES = frozenset(JobState)
 _TROUBLE = frozenset({JobState.DEAD})
 _SHORT = ("ALL", "PEND", "BLOCK", "RUN", "RETRY", "DONE", "DEAD", "CANC")
+
+
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """How the tabs are written.
+
+    ``roomy`` ones stand two cells apart, ``brief`` ones have no number, no count where it is 0,
+    and none of more than four characters. What has changed is said of ``changes``.
+    """
+
+    words: Sequence[str]
+    changes: frozenset[JobState] = _TROUBLE
+    roomy: bool = False
+    brief: bool = False
 
 
 class StateTabs(OneLine):
@@ -54,45 +69,45 @@ class StateTabs(OneLine):
         self._compose_line()
 
     def _compose_line(self) -> None:
-        long = [_word(state) for state in TABS]
-        glyphs = [GLYPHS[state] if state else "ALL" for state in TABS]
-        for words, changes in (
-            (long, _ALL_STATES), (long, _TROUBLE), (_SHORT, _TROUBLE), (glyphs, _TROUBLE),
-            (glyphs, frozenset()),
-        ):  # fmt: skip
-            pieces = self._pieces_with(words, changes)
+        for form in _FORMS:
+            pieces = self._pieces_as(form)
             if measure(pieces) <= self.size.width:
                 break
         self.show(pieces)
 
-    def _pieces_with(self, words: Sequence[str], changes: frozenset[JobState]) -> list[Piece]:
-        pieces = [Piece("[" if self._is_active(0) else " ", "bold")]
-        for number, word in enumerate(words):
-            pieces += self._tab(number, word)
-            state = TABS[number]
-            if state in changes:
-                pieces += self._change(state)
-            closing, opening = self._is_active(number), self._is_active(number + 1)
-            pieces.append(Piece("]" if closing else "[" if opening else " ", "bold"))
+    def _pieces_as(self, form: _Form) -> list[Piece]:
+        pieces: list[Piece] = []
+        for number in range(len(TABS)):
+            if pieces and not form.roomy:
+                pieces.append(Piece(" "))
+            pieces += self._tab(number, form)
         return pieces
 
-    def _is_active(self, number: int) -> bool:
-        if number >= len(TABS):
-            return False
+    def _tab(self, number: int, form: _Form) -> list[Piece]:
         state = TABS[number]
-        return state in self._active if state else not self._active
+        active = state in self._active if state else not self._active
+        changed = self._change(state) if state in form.changes else []
+        idle = " " if form.roomy else ""
+        return [
+            Piece("[" if active else idle, "bold"),
+            *self._label(number, form, "bold reverse" if active else ""),
+            *changed,
+            Piece("]" if active else idle, "bold"),
+        ]
 
-    def _tab(self, number: int, word: str) -> list[Piece]:
-        state = TABS[number]
+    def _label(self, number: int, form: _Form, emphasis: str) -> list[Piece]:
+        state, word = TABS[number], form.words[number]
         count = self._counts.get(state, 0) if state else sum(self._counts.values())
         action = f"screen.state({number})"
-        emphasis = "bold reverse" if self._is_active(number) else ""
         tone = emphasis or ("dim" if state and not count else "")
-        return [
-            Piece(str(number), emphasis or "$accent", action),
-            Piece(f" {word} ", tone, action),
-            Piece(_short_count(count), tone or "bold", action),
-        ]
+        if form.brief:
+            named = [Piece(word, tone, action)]
+            figure = f" {_short_count(count, exact_below=1000)}" if count else ""
+        else:
+            named = [Piece(str(number), emphasis or "$accent", action)]
+            named.append(Piece(f" {word} ", tone, action))
+            figure = _short_count(count)
+        return [*named, Piece(figure, tone or "bold", action)]
 
     def _change(self, state: JobState) -> list[Piece]:
         change = self._counts.get(state, 0) - self._seen.get(state, self._counts.get(state, 0))
@@ -100,13 +115,24 @@ class StateTabs(OneLine):
         return [Piece(f" ({change:+})".replace("-", "−"), style)] if change else []
 
 
-def _word(state: JobState | None) -> str:
-    return state.label if state else "ALL"
-
-
-def _short_count(count: int) -> str:
-    if count < 100_000:
+def _short_count(count: int, *, exact_below: int = 100_000) -> str:
+    if count < exact_below:
         return str(count)
+    if count < 10_000:
+        return f"{count // 100 / 10}k"
     if count < 1_000_000:
         return f"{count // 1000}k"
     return f"{count / 1_000_000:.1f}M"
+
+
+_WORDS = tuple(state.label if state else "ALL" for state in TABS)
+_FORMS = (
+    _Form(_WORDS, _ALL_STATES, roomy=True),
+    _Form(_WORDS, roomy=True),
+    _Form(_WORDS),
+    _Form(_SHORT),
+    _Form(_SHORT, brief=True),
+    _Form(tuple(word[:4] for word in _SHORT), brief=True),
+    _Form(tuple(GLYPHS[state] if state else "ALL" for state in TABS), frozenset(), brief=True),
+)
+"""The first that finds room is shown."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+import pytest
+
 from queuectl_tui.widgets.list_title import ListTitle
 from queuectl_tui.widgets.state_tabs import StateTabs
 from queuectl_tui.widgets.store_header import StoreHeader
@@ -48,6 +50,33 @@ async def test_digits_filter_by_state(backstage: Backstage) -> None:
         await stage.until(lambda: stage.rows() == ["dead1"])
         await stage.press("0")
         await stage.until(lambda: len(stage.rows()) == 7)
+
+
+@pytest.mark.parametrize(
+    ("width", "all_shown", "pending_shown"),
+    [
+        (120, "[0 ALL 7] 1 PENDING 1  2 BLOCKED 1 ", " 0 ALL 7 [1 PENDING 1] 2 BLOCKED 1 "),
+        (80, "[0 ALL 7] 1 PEND 1 2 BLOCK 1 ", "0 ALL 7 [1 PEND 1] 2 BLOCK 1 "),
+        (60, "[ALL 7] PEND 1 BLOCK 1 RUN 1 RETRY DONE 2 ", "ALL 7 [PEND 1] BLOCK 1 "),
+    ],
+)
+async def test_tabs_stand_apart_and_have_words_at_every_width(
+    backstage: Backstage, width: int, all_shown: str, pending_shown: str
+) -> None:
+    _every_state(backstage)
+    async with opened(backstage, size=(width, 24)) as stage:
+        await stage.until(lambda: stage.line(StateTabs).startswith(all_shown))
+        await stage.press("1")
+        await stage.until(lambda: stage.line(StateTabs).startswith(pending_shown))
+        assert len(stage.line(StateTabs)) <= width
+
+
+async def test_tabs_of_a_large_store_fit_a_narrow_screen(backstage: Backstage) -> None:
+    async with opened(backstage, size=(60, 20)) as stage:
+        tabs = stage.screen.query_one(StateTabs)
+        tabs.show_counts(dict.fromkeys(JobState, 98_765), frozenset())
+        assert tabs.plain.startswith("[ALL 691k] · 98k ◌ 98k ")
+        assert len(tabs.plain) <= 60
 
 
 async def test_text_filters_as_it_is_typed_and_esc_clears(backstage: Backstage) -> None:
