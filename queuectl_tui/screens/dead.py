@@ -14,7 +14,7 @@ from queuectl_tui.screens.listing import ListPicture
 from queuectl_tui.screens.session import Session
 from queuectl_tui.widgets.banner import Banner
 from queuectl_tui.widgets.filter_bar import FilterBar
-from queuectl_tui.widgets.job_columns import dead_columns
+from queuectl_tui.widgets.job_columns import dead_columns, sort_titles
 from queuectl_tui.widgets.job_table import JobTable
 from queuectl_tui.widgets.key_hints import KeyHints
 from queuectl_tui.widgets.list_title import ListTitle
@@ -53,7 +53,7 @@ class DeadScreen(JobListScreen):
     def compose(self) -> ComposeResult:
         yield StoreHeader(self.session.place, read_only=self.session.read_only)
         yield Banner()
-        yield ListTitle("Dead letter queue")
+        yield ListTitle("Dead letter queue", sort_titles(dead_columns(8)))
         yield FilterBar()
         with Container(id="dead"):
             yield JobTable(dead_columns, chosen=self.columns)

@@ -15,7 +15,7 @@ from queuectl_tui.screens.listing import ListPicture
 from queuectl_tui.screens.session import Session
 from queuectl_tui.widgets.banner import Banner
 from queuectl_tui.widgets.filter_bar import FilterBar
-from queuectl_tui.widgets.job_columns import job_columns
+from queuectl_tui.widgets.job_columns import job_columns, sort_titles
 from queuectl_tui.widgets.job_table import JobTable
 from queuectl_tui.widgets.key_hints import KeyHints
 from queuectl_tui.widgets.list_title import ListTitle
@@ -63,7 +63,7 @@ class JobsScreen(JobListScreen):
         yield StoreHeader(self.session.place, read_only=self.session.read_only)
         yield StateTabs()
         yield Banner()
-        yield ListTitle("Jobs")
+        yield ListTitle("Jobs", sort_titles(job_columns(8)))
         yield FilterBar()
         yield JobTable(job_columns, chosen=self.columns)
         with Horizontal(id="below"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from queuectl_tui.text import GLYPHS, age, duration, signal_name
 from queuectl_tui.widgets.columns import Cell, Column
@@ -46,6 +46,11 @@ def dead_columns(id_width: int, _: Mapping[str, float] = _NONE) -> tuple[JobColu
         Column("LAST ERROR", 20, _error, keep=9, share=3),
         Column("COMMAND", 12, _command, keep=8, share=2, sort="command"),
     )
+
+
+def sort_titles(columns: Iterable[JobColumn]) -> dict[str, str]:
+    """What the columns call that by which they sort."""
+    return {column.sort: column.title for column in columns if column.sort}
 
 
 def state(job: Job, _: int) -> Cell:

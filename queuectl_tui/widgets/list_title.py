@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from queuectl_tui.widgets.one_line import OneLine, Part, Piece, fit, measure
@@ -24,9 +25,11 @@ class _List:
 class ListTitle(OneLine):
     """What is listed at the left, where one stands in it at the right."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, sort_titles: Mapping[str, str]) -> None:
+        """``sort_titles`` are the words for sort columns, where they have their own."""
         super().__init__(classes="list-title")
         self._heading = name
+        self._sort_titles = sort_titles
         self._list: _List | None = None
 
     def show_list(
@@ -50,10 +53,24 @@ class ListTitle(OneLine):
         if self._list is None:
             return
         room = self.size.width - 2
-        right = fit(_where(self._list), room, gap=" · ")
+        right = fit(self._where(self._list), room, gap=" · ")
         left = fit(_which(self._heading, self._list.filter), room - measure(right) - 1)
         space = max(1, room - measure(left) - measure(right))
         self.show([*left, Piece(" " * space), *right])
+
+    def _where(self, listed: _List) -> list[Part]:
+        first, last = listed.visible
+        parts = [Part(9, (Piece(f"{first:,}–{last:,} of {listed.total:,}" if last else "none"),))]
+        column = listed.order.column
+        order = self._sort_titles.get(column, column) + ("↓" if listed.order.reverse else "↑")
+        parts.append(Part(3, (Piece(order, "dim"),)))
+        if listed.in_range:
+            parts.append(Part(8, (Piece("range from V", "bold $accent"),)))
+        if listed.follows:
+            parts.append(Part(4, (Piece("following", "$accent"),)))
+        if listed.marked:
+            parts.append(Part(8, (Piece(f"{listed.marked:,} marked", "bold $accent"),)))
+        return parts
 
 
 def _which(name: str, wanted: JobFilter) -> list[Part]:
@@ -77,18 +94,4 @@ def _which(name: str, wanted: JobFilter) -> list[Part]:
         )
     if wanted.search is not None:
         parts.append(Part(6, (Piece(f"“{wanted.search}”", "$accent"),)))
-    return parts
-
-
-def _where(listed: _List) -> list[Part]:
-    first, last = listed.visible
-    parts = [Part(9, (Piece(f"{first:,}–{last:,} of {listed.total:,}" if last else "none"),))]
-    arrow = "↓" if listed.order.reverse else "↑"
-    parts.append(Part(3, (Piece(f"{listed.order.column}{arrow}", "dim"),)))
-    if listed.in_range:
-        parts.append(Part(8, (Piece("range from V", "bold $accent"),)))
-    if listed.follows:
-        parts.append(Part(4, (Piece("following", "$accent"),)))
-    if listed.marked:
-        parts.append(Part(8, (Piece(f"{listed.marked:,} marked", "bold $accent"),)))
     return parts

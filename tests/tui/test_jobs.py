@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from queuectl_tui.screens.dead import DeadScreen
 from queuectl_tui.widgets.list_title import ListTitle
 from queuectl_tui.widgets.state_tabs import StateTabs
 from queuectl_tui.widgets.store_header import StoreHeader
@@ -77,6 +78,16 @@ async def test_tabs_of_a_large_store_fit_a_narrow_screen(backstage: Backstage) -
         tabs.show_counts(dict.fromkeys(JobState, 98_765), frozenset())
         assert tabs.plain.startswith("[ALL 691k] · 98k ◌ 98k ")
         assert len(tabs.plain) <= 60
+
+
+async def test_the_title_calls_the_order_as_the_column_does(backstage: Backstage) -> None:
+    _every_state(backstage)
+    async with opened(backstage, size=(120, 36)) as stage:
+        await stage.until_shown("AGE↓")
+        assert stage.line(ListTitle).endswith("AGE↓")
+        await stage.press("D")
+        await stage.until_screen(DeadScreen)
+        await stage.until(lambda: stage.line(ListTitle).endswith("DIED↓"))
 
 
 async def test_text_filters_as_it_is_typed_and_esc_clears(backstage: Backstage) -> None:
