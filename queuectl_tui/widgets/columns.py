@@ -28,8 +28,9 @@ class Cell(NamedTuple):
 class Column(Generic[Row]):
     """A column of ``width`` cells, or one that shares what is left if ``share`` is above 0.
 
-    Where there is no room for all, the columns with the lowest ``keep`` go first. ``cell`` gets
-    the row and the time (UTC milliseconds). ``sort`` names the store's sort column.
+    Where there is no room for all, the columns with the lowest ``keep`` go first. One with a
+    ``keep`` below 0 is an extra: it comes where the others have their ``ample`` width beside it.
+    ``cell`` gets the row and the time (UTC milliseconds). ``sort`` names the store's sort column.
     """
 
     title: str
@@ -39,6 +40,7 @@ class Column(Generic[Row]):
     share: int = 0
     right: bool = False
     sort: str | None = None
+    ample: int = 0
 
     @property
     def name(self) -> str:
@@ -58,21 +60,29 @@ class Placed(Generic[Row]):
 def place(columns: Sequence[Column[Row]], width: int, *, indent: int = 0) -> list[Placed[Row]]:
     """Lays out as many of ``columns`` as ``width`` cells can hold, the most important first."""
     kept = list(columns)
-    while len(kept) > 1 and _needed(kept) + indent > width:
+    while len(kept) > 1 and _needed(_widths(kept)) + indent > width:
         kept.remove(min(kept, key=lambda column: column.keep))
-    spare = max(0, width - indent - _needed(kept))
+    widths = _widths(kept)
+    spare = max(0, width - indent - _needed(widths))
     shares = sum(column.share for column in kept)
     placed: list[Placed[Row]] = []
     x = indent
-    for column in kept:
+    for column, least in zip(kept, widths, strict=True):
         extra = spare * column.share // shares if shares else 0
-        placed.append(Placed(column, x, column.width + extra))
-        x += column.width + extra + GAP
+        placed.append(Placed(column, x, least + extra))
+        x += least + extra + GAP
     return placed
 
 
-def _needed(columns: Sequence[Column[Row]]) -> int:
-    return sum(column.width for column in columns) + GAP * (len(columns) - 1)
+def _widths(columns: Sequence[Column[Row]]) -> list[int]:
+    """What each takes at least."""
+    if any(column.keep < 0 for column in columns):
+        return [max(column.width, column.ample) for column in columns]
+    return [column.width for column in columns]
+
+
+def _needed(widths: Sequence[int]) -> int:
+    return sum(widths) + GAP * (len(widths) - 1)
 
 
 def cut(text: str, width: int, *, shift: int = 0, right: bool = False) -> str:

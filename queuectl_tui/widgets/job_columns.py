@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from queuectl_tui.text import GLYPHS, age, duration, signal_name
+from queuectl_tui.text import GLYPHS, age, duration, local_time, signal_name
 from queuectl_tui.widgets.columns import Cell, Column
 from store import Job, JobState
 
@@ -29,22 +29,25 @@ def job_columns(id_width: int, progress: Mapping[str, float] = _NONE) -> tuple[J
         Column("PRI", 4, _priority, keep=2, right=True, sort="priority"),
         Column("TRY", 5, _tries, keep=6, right=True, sort="attempts"),
         Column("AGE", 6, _age, keep=3, right=True, sort="created"),
+        Column("STARTED", 16, _started, keep=-2, right=True),
         Column("NEXT/DUR", 9, next_cell, keep=7, right=True, sort="run_at"),
+        Column("WORKER", 8, _worker, keep=-3, right=True),
         Column("EXIT", 5, exit_status, keep=5, right=True, sort="exit"),
-        Column("COMMAND", 20, _command, keep=11, share=1, sort="command"),
+        Column("COMMAND", 20, _command, keep=11, share=1, sort="command", ample=50),
+        Column("LAST ERROR", 30, _error, keep=-1, share=1),
     )
 
 
 def dead_columns(id_width: int, _: Mapping[str, float] = _NONE) -> tuple[JobColumn, ...]:
-    """The columns of the dead letter queue."""
+    """The columns of the dead letter queue: the error has the room, its exit has its own column."""
     return (
         Column("ID", id_width, _id, keep=10, sort="id"),
-        Column("QUEUE", 9, _queue, keep=4, sort="queue"),
-        Column("TRY", 5, _tries, keep=5, right=True, sort="attempts"),
+        Column("QUEUE", 9, _queue, keep=3, sort="queue"),
+        Column("TRY", 5, _tries, keep=2, right=True, sort="attempts"),
         Column("DIED", 6, _died, keep=6, right=True, sort="finished"),
         Column("EXIT", 5, exit_status, keep=7, right=True, sort="exit"),
-        Column("LAST ERROR", 20, _error, keep=9, share=3),
-        Column("COMMAND", 12, _command, keep=8, share=2, sort="command"),
+        Column("LAST ERROR", 32, _error, keep=9, share=1),
+        Column("COMMAND", 12, _command, keep=5, share=1, sort="command"),
     )
 
 
@@ -112,8 +115,24 @@ def _died(job: Job, now: int) -> Cell:
     return Cell(_quiet_age(now - ended), "dim")
 
 
+def _started(job: Job, now: int) -> Cell:
+    started = job.started_at
+    return Cell("-" if started is None else local_time(started, now), "dim")
+
+
+def _worker(job: Job, _: int) -> Cell:
+    return Cell(job.worker or "-", "dim")
+
+
 def _error(job: Job, _: int) -> Cell:
-    return Cell(job.last_error or "-", "dead" if job.last_error else "dim")
+    """The last error without the exit that begins it, which stands beside it."""
+    text = job.last_error or ""
+    exits = f"exit code {job.exit_code}"
+    if job.signal is not None:
+        exits = f"killed by {signal_name(job.signal)}"
+    begin, rest = text.partition(": ")[::2]
+    said = rest if begin == exits else text
+    return Cell(said, "dead") if said else Cell("-", "dim")
 
 
 def _command(job: Job, _: int) -> Cell:

@@ -38,7 +38,7 @@ async def test_hostile_text_is_shown_as_text_wherever_it_turns_up(backstage: Bac
         stdout=lines,
         stderr=lines,
     )
-    async with opened(backstage, size=(200, 50)) as stage:
+    async with opened(backstage, size=(250, 50)) as stage:
         await _until_text(stage, f"echo {HOSTILE_AS_TEXT}", f"second {HOSTILE_AS_TEXT}")
         await stage.press("enter")
         await stage.until_screen(JobScreen)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from queuectl_tui.screens.dead import DeadScreen
@@ -29,6 +31,11 @@ def _fill(backstage: Backstage) -> None:
             (120, 36),
             {"ID", "STATE", "QUEUE", "PRI", "TRY", "AGE", "NEXT/DUR", "EXIT", "COMMAND"},
         ),
+        (
+            (200, 60),
+            {"ID", "STATE", "QUEUE", "PRI", "TRY", "AGE", "NEXT/DUR", "EXIT", "COMMAND"}
+            | {"STARTED", "WORKER", "LAST ERROR"},
+        ),
     ],
 )
 async def test_columns_give_way_by_importance(
@@ -39,6 +46,28 @@ async def test_columns_give_way_by_importance(
         assert _columns(stage) == columns
         await stage.until_shown("● LIVE", "✓ DONE", "sleep 60")
         assert all(len(line) == size[0] for line in stage.shown().splitlines())
+
+
+async def test_a_wide_list_says_where_and_when_a_job_ran_and_what_it_died_of(
+    backstage: Backstage,
+) -> None:
+    backstage.dead("dead1", exit_code=75, error="exit code 75: try later")
+    async with opened(backstage, size=(200, 60)) as stage:
+        await stage.until_shown("✗ DEAD", "try later")
+        row = next(line for line in stage.shown().splitlines() if "dead1" in line)
+        assert re.search(r"\d+:\d\d:\d\d .* w2 +75 sleep 60 +try later", row)
+
+
+async def test_the_dead_letter_queue_does_not_repeat_the_exit(backstage: Backstage) -> None:
+    backstage.dead("dead1", exit_code=75, error="exit code 75: the server is too busy now")
+    backstage.dead("dead2", exit_code=75, error="exit code 75")
+    backstage.dead("dead3", exit_code=3, error="working folder /srv is missing")
+    async with opened(backstage, size=(80, 24)) as stage:
+        await stage.press("D")
+        await stage.until_screen(DeadScreen)
+        await stage.until_shown(
+            "75 the server is too busy now  ", "75 -  ", "3 working folder /srv is missing  "
+        )
 
 
 async def test_rows_fill_what_80_by_24_has(backstage: Backstage) -> None:

@@ -57,6 +57,17 @@ def test_the_least_important_columns_go_first_and_the_rest_is_shared() -> None:
     assert [(each.column.title, each.width) for each in narrow] == [("ID", 8), ("COMMAND", 11)]
 
 
+def test_an_extra_column_comes_only_where_the_others_are_ample() -> None:
+    command = Column[str]("COMMAND", 10, lambda row, _: Cell(row), share=1, ample=30)
+    columns = [_column("ID", 8, 9), command, _column("WORKER", 6, -1)]
+    assert [each.column.title for each in place(columns, 45)] == ["ID", "COMMAND"]
+    assert [(each.column.title, each.width) for each in place(columns, 48)] == [
+        ("ID", 8),
+        ("COMMAND", 32),
+        ("WORKER", 6),
+    ]
+
+
 def test_the_cursor_scrolls_no_further_than_it_must() -> None:
     view = Viewport(top=0, height=10, cursor=0)
     assert view.move(9, 100).top == 0
