@@ -18,6 +18,7 @@ from queuectl_tui.saved_output import MOST_COPIED, copied_output
 from queuectl_tui.screens.copy_text import Copyable, CopyText, copyables
 from queuectl_tui.screens.edit_job import edit
 from queuectl_tui.screens.job_actions import JobActions
+from queuectl_tui.screens.job_keys import idle_keys
 from queuectl_tui.screens.job_picture import JobPicture, LogChoice, nothing_written, read_job
 from queuectl_tui.screens.live import LiveScreen
 from queuectl_tui.screens.save_output import SaveOutput
@@ -161,12 +162,22 @@ class JobScreen(LiveScreen[JobPicture]):
         for stream in picture.streams:
             page = picture.pages.get(stream, LogPage())
             self.pane(stream).show_log(
-                picture.logs.get(stream), page, picture.written, nothing_written(picture)
+                picture.logs.get(stream),
+                page,
+                picture.written,
+                nothing_written(picture),
+                live=picture.live,
             )
         self.query_one(AttemptTable).show_rows(picture.attempts, now=picture.at)
         self._show_attempt()
         self.query_one(JobFields).show_job(picture.job, picture.dependencies, picture.at)
         self._show_chain(picture)
+        self._show_hints()
+
+    def _show_hints(self) -> None:
+        if self._picture is not None:
+            alone = not self.query_one(ChainTable).total
+            self.query_one(KeyHints).leave_out(idle_keys(self._picture, self._tab, alone=alone))
 
     def _show_title(self, now: int) -> None:
         if self._picture is not None:
@@ -216,6 +227,7 @@ class JobScreen(LiveScreen[JobPicture]):
     def action_tab(self, name: str) -> None:
         self.query_one("#job-tabs", ContentSwitcher).current = name
         self._reading_place(name).focus()
+        self._show_hints()
         self._show_title(self.session.queue.now())
 
     def _reading_place(self, tab: str) -> Widget:

@@ -45,6 +45,12 @@ class JobPicture:
     pages: Mapping[Stream, LogPage] = field(default_factory=dict)
     written: Mapping[Stream, int] = field(default_factory=dict)
 
+    @property
+    def live(self) -> bool:
+        """Whether the chosen attempt is running."""
+        running = self.job.state is JobState.PROCESSING and bool(self.attempts)
+        return running and self.number == self.attempts[-1].number
+
 
 def read_job(
     queue: Queue,
@@ -94,6 +100,4 @@ def nothing_written(picture: JobPicture) -> str:
     """What stands where output would."""
     if not picture.attempts:
         return picture.not_started
-    if picture.number == picture.attempts[-1].number and picture.job.state is JobState.PROCESSING:
-        return "It has written nothing yet."
-    return "It wrote nothing."
+    return "It has written nothing yet." if picture.live else "It wrote nothing."

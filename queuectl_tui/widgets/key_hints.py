@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from textual.binding import ActiveBinding, Binding
 
@@ -35,6 +35,13 @@ class KeyHints(OneLine):
     def __init__(self, ids: Sequence[str]) -> None:
         super().__init__()
         self._ids = tuple(ids)
+        self._idle: Collection[str] = ()
+
+    def leave_out(self, ids: Collection[str]) -> None:
+        """Names no binding with one of these ids: where one is, it would do nothing."""
+        if ids != self._idle:
+            self._idle = ids
+            self._compose_line()
 
     def on_mount(self) -> None:
         self.screen.bindings_updated_signal.subscribe(self, lambda _: self._compose_line())
@@ -52,7 +59,7 @@ class KeyHints(OneLine):
         parts = [
             Part(-place, _hint(active[name]))
             for place, name in enumerate(self._ids)
-            if name in active
+            if name in active and name not in self._idle
         ]
         self.show(fit(parts, self.size.width - 2, gap="  "))
 

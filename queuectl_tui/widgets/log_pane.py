@@ -63,6 +63,7 @@ class LogPane(Vertical):
         self._run = run
         self._log: OpenLog | None = None
         self._written: Mapping[Stream, int] = {}
+        self._live = False
         self._chores: list[Chore] = []
         self._busy = False
         self._finder: Finder | None = None
@@ -81,7 +82,13 @@ class LogPane(Vertical):
         return self._bar.display
 
     def show_log(
-        self, log: OpenLog | None, page: LogPage, written: Mapping[Stream, int], empty: str
+        self,
+        log: OpenLog | None,
+        page: LogPage,
+        written: Mapping[Stream, int],
+        empty: str,
+        *,
+        live: bool,
     ) -> None:
         view = self.view
         if log is not self._log:
@@ -90,7 +97,7 @@ class LogPane(Vertical):
             self._forget_search()
             view.restart()
             view.refresh()
-        self._written = written
+        self._written, self._live = written, live
         view.set_empty(empty)
         view.show_page(page)
         self._count_lines()
@@ -223,6 +230,7 @@ class LogPane(Vertical):
             lines=self._log.index.total,
             indexed=self._log.index.indexed,
             view=self.view,
+            live=self._live,
         )
 
     def _about_search(self) -> tuple[str, str]:

@@ -33,8 +33,10 @@ class LogTitle(OneLine):
         lines: int,
         indexed: int,
         view: LogView,
+        live: bool,
     ) -> None:
-        """``lines`` is how many there are in the first ``indexed`` bytes."""
+        """``lines`` is how many there are in the first ``indexed`` bytes; more come to a ``live``
+        one."""
         parts = [Part(5, (Piece(f"attempt {number}"),))]
         for each in Stream:
             text = f"{each.value} {size(written.get(each, 0))}"
@@ -43,7 +45,9 @@ class LogTitle(OneLine):
         if view.wrap:
             parts.append(Part(2, (Piece("wrapped", "dim"),)))
         if view.following:
-            parts.append(Part(7, (Piece("following", "$success"),)))
+            parts.append(
+                Part(7, (Piece("following", "$success") if live else Piece("end", "dim"),))
+            )
         elif view.new_lines > 0:
             new = f"{view.new_lines:,} new line{'s' * (view.new_lines != 1)} – G"
             parts.append(Part(8, (Piece(new, "bold $accent"),)))

@@ -10,6 +10,7 @@ from queuectl_tui.screens.jobs import JobsScreen
 from queuectl_tui.screens.start_workers import StartWorkers
 from queuectl_tui.widgets.chain_table import ChainTable
 from queuectl_tui.widgets.job_title import JobTitle
+from queuectl_tui.widgets.key_hints import KeyHints
 from queuectl_tui.widgets.log_title import LogTitle
 from queuectl_tui.widgets.log_view import LogView
 from queuectl_tui.widgets.output_preview import read_preview
@@ -73,6 +74,29 @@ async def test_every_field_is_there_and_no_secret(backstage: Backstage) -> None:
         await stage.press("3")
         await stage.until_shown("nightly", "TOKEN=***", "priority", "default")
         assert "s3cret" not in stage.shown()
+
+
+async def test_only_keys_that_do_something_are_named(backstage: Backstage) -> None:
+    backstage.ended("done1", stdout=b"hello\n")
+    backstage.pending("wait1", depends_on=("done1",))
+    backstage.running("run1")
+    async with opened(backstage, size=(160, 36)) as stage:
+        await _open(stage)
+        await stage.until_shown("following", "G follow", "x cancel", "t stream")
+        assert not {"r retry", "e edit", "[ older"} & _hints(stage)
+        await stage.press("escape", "j", "enter")
+        await stage.until_shown("Not started yet.", "x cancel", "e edit")
+        assert not {"r retry", "t stream", "z wrap", "S save", "G follow"} & _hints(stage)
+        await stage.press("escape", "j", "enter")
+        await stage.until_shown("hello", "1 line · end", "r retry", "t stream", "4 chain")
+        assert not {"x cancel", "G follow"} & _hints(stage)
+        await stage.press("4")
+        await stage.until_shown("0 before it · 1 after it", "⏎ open")
+        assert not {"x cancel", "t stream", "[ older", "] newer", "4 chain"} & _hints(stage)
+
+
+def _hints(stage: Stage) -> set[str]:
+    return set(stage.line(KeyHints).split("  "))
 
 
 async def test_live_output_follows_unless_the_reader_scrolled_up(backstage: Backstage) -> None:

@@ -74,7 +74,7 @@ async def test_a_log_of_five_gigabytes_opens_at_once_and_is_searched_from_both_e
     _kept(backstage, "big", [(0, head), (5 * GIB, tail)])
     async with opened(backstage) as stage:
         log = await _open(stage)
-        await stage.until_shown("tail 4999", "5.0 GB", "following")
+        await stage.until_shown("tail 4999", "5.0 GB", "lines · end")
         await stage.press("g")
         await stage.until_shown("head 0 ", "line 1 of")
         await stage.press("slash")
@@ -380,7 +380,7 @@ def test_nothing_hostile_reaches_the_terminal(hostile: Terminal) -> None:
     hostile.press("\r")
     hostile.until_shown("z wrap")
     hostile.press("tt")
-    hostile.until_shown("following", "1 line")
+    hostile.until_shown("1 line · end")
     hostile.press("2")
     hostile.until_shown("✗ failed", "most memory|output")
     hostile.press("3")
@@ -411,4 +411,4 @@ async def test_a_log_that_is_still_read_is_left_and_opened_again(backstage: Back
             stage.app.simulate_key("escape")
             await stage.until_screen(JobsScreen)
         await _open(stage)
-        await stage.until_shown("following", "lines")
+        await stage.until_shown("lines · end")
