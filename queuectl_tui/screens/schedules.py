@@ -100,7 +100,7 @@ class SchedulesScreen(TableScreen[SchedulesPicture]):
             Piece("Schedules", "bold"),
             Piece(f"   {len(schedules):,}"),
             Piece(f" · {paused:,} paused" if paused else "", "bold $warning"),
-            Piece("   ▲ nobody sees to them: w starts workers" if missed else "", "bold $warning"),
+            note="nobody sees to them: w starts workers" if missed else "",
         )
 
     @on(ScheduleTable.CursorMoved)

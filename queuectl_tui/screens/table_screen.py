@@ -6,6 +6,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from textual import on
 from textual.app import ComposeResult
 from textual.widget import Widget
 
@@ -14,6 +15,7 @@ from queuectl_tui.screens.session import Answer, Lane, Session
 from queuectl_tui.screens.talk import complain, say, voice_of
 from queuectl_tui.widgets.banner import Banner
 from queuectl_tui.widgets.key_hints import KeyHints
+from queuectl_tui.widgets.named_table import NamedTable
 from queuectl_tui.widgets.one_line import OneLine, Piece
 from queuectl_tui.widgets.row_table import RowTable
 from queuectl_tui.widgets.store_header import Health, StoreHeader
@@ -31,6 +33,8 @@ class TableScreen(LiveScreen[Picture]):
     def __init__(self, session: Session) -> None:
         super().__init__(session)
         self.voice = voice_of(self)
+        self._title: tuple[Piece, ...] = ()
+        self._note = ""
 
     @abstractmethod
     def body(self) -> Iterable[Widget]:
@@ -57,8 +61,19 @@ class TableScreen(LiveScreen[Picture]):
         self.query_one(StoreHeader).show_health(health)
         self.query_one(Banner).show_error(health.error)
 
-    def show_title(self, *pieces: Piece) -> None:
-        self.query_one(".list-title", OneLine).show(pieces)
+    def show_title(self, *pieces: Piece, note: str = "") -> None:
+        """What the line over the table says: how many rows are marked stands before the ``note``,
+        of what is wrong."""
+        self._title, self._note = pieces, note
+        self._show_marks()
+
+    @on(NamedTable.MarksChanged)
+    def _show_marks(self) -> None:
+        table = self.table
+        marked = table.marked if isinstance(table, NamedTable) else 0
+        more = Piece(f" · {marked:,} marked" if marked else "", "bold $accent")
+        note = Piece(f"   ▲ {self._note}" if self._note else "", "bold $warning")
+        self.query_one(".list-title", OneLine).show([*self._title, more, note])
 
     async def order(self, give: Callable[[Queue], Answer], told: Callable[[Answer], str]) -> None:
         """Has something changed, and says what was, or why not."""

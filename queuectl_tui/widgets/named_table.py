@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
+from textual.message import Message
 
 from queuectl_tui.widgets.columns import Column, Row
 from queuectl_tui.widgets.row_table import RowTable
@@ -21,6 +22,9 @@ class NamedTable(RowTable[Row]):
         Binding("backslash", "unmark", "unmark", key_display="\\", id="marks.none",
                 tooltip="Remove every mark"),
     ]  # fmt: skip
+
+    class MarksChanged(Message):
+        """Other rows are marked than before."""
 
     def __init__(self, columns: Sequence[Column[Row]], *, key: Callable[[Row], str]) -> None:
         super().__init__(columns, key=key)
@@ -49,14 +53,16 @@ class NamedTable(RowTable[Row]):
 
     def action_mark(self) -> None:
         if self.cursor_key is not None:
-            self._marks ^= {self.cursor_key}
-            self.repaint()
+            self._mark(self._marks ^ {self.cursor_key})
             self.action_move(1)
 
     def action_mark_all(self) -> None:
-        self._marks = set(map(self._key, self._keyd))
-        self.repaint()
+        self._mark(set(map(self._key, self._keyd)))
 
     def action_unmark(self) -> None:
-        self._marks.clear()
+        self._mark(set())
+
+    def _mark(self, names: set[str]) -> None:
+        self._marks = names
         self.repaint()
+        self.post_message(self.MarksChanged())

@@ -59,6 +59,18 @@ async def test_each_queue_says_how_it_stands(backstage: Backstage, size: tuple[i
         await stage.until_shown("new1", "Queues   4 · 1 paused")
 
 
+async def test_the_title_counts_the_marked(backstage: Backstage) -> None:
+    _fill(backstage)
+    async with opened(backstage) as stage:
+        await _go(stage)
+        await stage.press("asterisk")
+        await stage.until_shown("Queues   3 · 3 marked")
+        await stage.press("space")
+        await stage.until_shown("Queues   3 · 2 marked")
+        await stage.press("backslash")
+        await stage.until(lambda: "marked" not in stage.shown())
+
+
 async def test_pause_and_resume_the_one_at_the_cursor_and_the_marked(backstage: Backstage) -> None:
     _fill(backstage)
     async with opened(backstage) as stage:

@@ -140,6 +140,16 @@ async def test_pause_and_resume_one_and_the_marked(backstage: Backstage) -> None
         await stage.until(lambda: not _paused(backstage))
 
 
+async def test_the_title_counts_the_marked_while_they_are_there(backstage: Backstage) -> None:
+    _fill(backstage)
+    async with opened(backstage) as stage:
+        await _go(stage)
+        await stage.press("space", "space")
+        await stage.until_shown("Schedules   3 · 2 marked")
+        backstage.queue.schedules.remove(["beat"])
+        await stage.until_shown("Schedules   2 · 1 marked")
+
+
 async def test_removing_names_what_goes_and_keeps_by_default(backstage: Backstage) -> None:
     _fill(backstage)
     async with opened(backstage) as stage:
