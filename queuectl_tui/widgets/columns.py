@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Generic, NamedTuple, TypeVar
 
@@ -46,6 +46,18 @@ class Column(Generic[Row]):
     def name(self) -> str:
         """What a config file calls it: ``next`` for ``NEXT/DUR``."""
         return self.title.lower().partition("/")[0].replace(" ", "_")
+
+
+def fitting(
+    title: str, cell: Callable[[Row, int], Cell], rows: Iterable[Row], *, most: int, keep: int
+) -> Column[Row]:
+    """A column as wide as the longest of its cells, up to ``most``; beyond, it shares what is left.
+
+    What its cells say must not depend on the time.
+    """
+    texts = [title, *(escape(cell(row, 0).text) for row in rows)]
+    longest = max(map(cell_len, texts))
+    return Column(title, min(longest, most), cell, keep=keep, share=int(longest > most))
 
 
 @dataclass(frozen=True)

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from queuectl_tui.text import age
-from queuectl_tui.widgets.columns import Cell, Column
+from queuectl_tui.widgets.columns import Cell, Column, fitting
 from queuectl_tui.widgets.named_table import NamedTable
 from store import JobState, QueueDepth, QueueInfo
 
 
 class QueueTable(NamedTable[QueueDepth]):
-    """One row a queue, by name."""
+    """One row a queue, by name; its columns are as wide as what they say."""
 
     def __init__(self) -> None:
-        super().__init__(_COLUMNS, key=lambda depth: depth.info.name)
+        super().__init__(_columns(()), key=lambda depth: depth.info.name)
+
+    def show_all(self, rows: Sequence[QueueDepth], *, now: int) -> None:
+        self.set_columns(_columns(rows))
+        super().show_all(rows, now=now)
 
 
 def slots_text(info: QueueInfo) -> str:
@@ -60,8 +66,7 @@ def _slots(depth: QueueDepth, _: int) -> Cell:
     return Cell(slots_text(depth.info) or "-", "plain" if depth.info.slot_name else "dim")
 
 
-_COLUMNS: tuple[Column[QueueDepth], ...] = (
-    Column("NAME", 12, _name, keep=10, share=2),
+_MIDDLE: tuple[Column[QueueDepth], ...] = (
     Column("STATE", 8, _state, keep=10),
     _count(JobState.PENDING, "plain"),
     Column("RUNNING", 9, _running, keep=9, right=True),
@@ -70,5 +75,9 @@ _COLUMNS: tuple[Column[QueueDepth], ...] = (
     _count(JobState.DEAD, "dead"),
     Column("OLDEST", 6, _oldest, keep=7, right=True),
     Column("/MIN", 5, _rate, keep=3, right=True),
-    Column("SLOTS", 10, _slots, keep=2, share=1),
 )
+
+
+def _columns(depths: Sequence[QueueDepth]) -> tuple[Column[QueueDepth], ...]:
+    name = fitting("NAME", _name, depths, most=24, keep=10)
+    return (name, *_MIDDLE, fitting("SLOTS", _slots, depths, most=30, keep=2))

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from queuectl_tui.schedule_text import command_line, when
-from queuectl_tui.text import escape, width
-from queuectl_tui.widgets.columns import Cell, Column
+from queuectl_tui.widgets.columns import Cell, Column, fitting
 from queuectl_tui.widgets.job_columns import state, until
 from queuectl_tui.widgets.named_table import NamedTable
 from store import Schedule
@@ -64,27 +63,13 @@ def _command(schedule: Schedule, _: int) -> Cell:
 
 def _columns(schedules: Sequence[Schedule]) -> tuple[Column[Schedule], ...]:
     return (
-        _fitting("NAME", _name, schedules, most=24, keep=10),
+        fitting("NAME", _name, schedules, most=24, keep=10),
         Column("STATE", 8, _state, keep=10),
         Column("NEXT", 10, _next, keep=9),
-        _fitting("WHEN", _when, schedules, most=40, keep=7),
-        _fitting("LAST JOB", _last, schedules, most=18, keep=5),
+        fitting("WHEN", _when, schedules, most=40, keep=7),
+        fitting("LAST JOB", _last, schedules, most=18, keep=5),
         Column("RESULT", 11, _result, keep=8),
         Column("OVERLAP", 7, _overlap, keep=3),
         Column("CATCH-UP", 8, _catch_up, keep=2),
         Column("COMMAND", 16, _command, keep=4, share=2),
     )
-
-
-def _fitting(
-    title: str,
-    cell: Callable[[Schedule, int], Cell],
-    schedules: Sequence[Schedule],
-    *,
-    most: int,
-    keep: int,
-) -> Column[Schedule]:
-    """As wide as the longest of its cells, up to ``most``; beyond, it shares what is left."""
-    texts = [title, *(escape(cell(schedule, 0).text) for schedule in schedules)]
-    longest = max(map(width, texts))
-    return Column(title, min(longest, most), cell, keep=keep, share=int(longest > most))

@@ -71,6 +71,14 @@ async def test_the_title_counts_the_marked(backstage: Backstage) -> None:
         await stage.until(lambda: "marked" not in stage.shown())
 
 
+async def test_columns_are_as_wide_as_what_they_say(backstage: Backstage) -> None:
+    backstage.pending("job1", queue="transcoding-of-films")
+    backstage.queue.queues.set_slots("gpu", "CUDA_VISIBLE_DEVICES", ("0", "1"))
+    async with opened(backstage, size=(120, 36)) as stage:
+        await _go(stage)
+        await stage.until_shown("transcoding-of-films ▷ OPEN ", " CUDA_VISIBLE_DEVICES=0,1 ")
+
+
 async def test_pause_and_resume_the_one_at_the_cursor_and_the_marked(backstage: Backstage) -> None:
     _fill(backstage)
     async with opened(backstage) as stage:
