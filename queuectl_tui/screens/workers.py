@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on, work
@@ -14,27 +15,20 @@ from queuectl_tui.screens.job import JobScreen
 from queuectl_tui.screens.session import Lane, Session
 from queuectl_tui.screens.table_screen import TableScreen
 from queuectl_tui.screens.talk import complain
+from queuectl_tui.screens.workers_picture import WorkersPicture, read_workers
 from queuectl_tui.text import duration
 from queuectl_tui.widgets.one_line import Piece
+from queuectl_tui.widgets.output_preview import OutputPreview
 from queuectl_tui.widgets.store_header import StoreHeader
 from queuectl_tui.widgets.worker_table import WorkerTable
-from store import (
-    JobFilter,
-    JobState,
-    NoSuchJob,
-    Order,
-    Snapshot,
-    Worker,
-    WorkerKind,
-    WorkerState,
-)
+from store import JobState, NoSuchJob, Status, Worker, WorkerKind, WorkerState
 
 if TYPE_CHECKING:
     from store.queue import Queue
 
 
-class WorkersScreen(TableScreen[Snapshot]):
-    """Orders go to the supervisor of the row under the cursor."""
+class WorkersScreen(TableScreen[WorkersPicture]):
+    """Orders go to the supervisor of the row under the cursor; what it runs is shown below."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "leave", "back", id="workers.back", tooltip="Back to the jobs"),
@@ -53,9 +47,11 @@ class WorkersScreen(TableScreen[Snapshot]):
     ]  # fmt: skip
 
     HINTS = (
-        "workers.start", "workers.more", "workers.less", "workers.pause", "workers.drain",
-        "workers.stop", "live.leave", "app.help", "workers.open", "app.jobs", "app.dead",
+        "workers.start", "workers.more", "workers.less", "workers.pause", "live.leave",
+        "app.help", "workers.drain", "workers.stop", "workers.open", "app.jobs", "app.dead",
     )  # fmt: skip
+
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (18, "-tall")]  # noqa: RUF012 - as Textual has it
 
     def __init__(self, session: Session) -> None:
         super().__init__(session)
@@ -63,6 +59,7 @@ class WorkersScreen(TableScreen[Snapshot]):
 
     def body(self) -> Iterable[Widget]:
         yield WorkerTable()
+        yield OutputPreview()
 
     def on_mount(self) -> None:
         self.table.set_empty(
@@ -75,19 +72,40 @@ class WorkersScreen(TableScreen[Snapshot]):
 
     # -- live
 
-    def reading(self) -> Callable[[Queue], Snapshot]:
-        return lambda queue: queue.snapshot(JobFilter(), Order(), offset=0, limit=0)
+    def reading(self) -> Callable[[Queue], WorkersPicture]:
+        return partial(read_workers, followed=self.table.cursor_key, lines=self._preview_lines)
 
-    def show(self, picture: Snapshot) -> None:
-        self._known = picture.workers
+    @property
+    def restless(self) -> bool:
+        """A running job's output grows without the store changing."""
+        row = self.table.current
+        return bool(self._preview_lines) and row is not None and row.job is not None
+
+    @property
+    def _preview_lines(self) -> int:
+        preview = self.query_one(OutputPreview)
+        return preview.room if preview.region else 0
+
+    def show(self, picture: WorkersPicture) -> None:
+        snapshot = picture.snapshot
+        self._known = snapshot.workers
         self.table.show_rows(
-            picture.workers, now=picture.at, followed=self.table.cursor_key, position=None
+            snapshot.workers, now=snapshot.at, followed=self.table.cursor_key, position=None
         )
-        self.query_one(StoreHeader).show_status(picture.status)
-        self._show_title(picture)
+        if picture.followed == self.table.cursor_key:
+            self.query_one(OutputPreview).show(picture.preview)
+        else:
+            self.ask()
+        self.query_one(StoreHeader).show_status(snapshot.status)
+        self._show_title(snapshot.status)
 
-    def _show_title(self, picture: Snapshot) -> None:
-        status = picture.status
+    @on(WorkerTable.CursorMoved)
+    @on(OutputPreview.RoomChanged)
+    def _preview_wanted(self) -> None:
+        if self._preview_lines:
+            self.ask()
+
+    def _show_title(self, status: Status) -> None:
         pieces = [Piece("Workers", "bold"), Piece(f"   {status.workers_up} up")]
         pieces.append(Piece(f" · {status.workers_busy} busy"))
         if status.workers_stale:

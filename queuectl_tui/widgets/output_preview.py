@@ -22,14 +22,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """The end of an output. ``stream`` is None where the job has written nothing; ``lines`` may
-    then say why."""
+    """The end of an output. ``stream`` is None where ``name`` has written nothing; ``lines`` may
+    then say why. ``title`` is for what is no output."""
 
-    job_id: str
+    name: str
     stream: Stream | None = None
     bytes: int = 0
     lines: tuple[str, ...] = ()
     live: bool = False
+    title: str = ""
 
 
 class OutputPreview(Widget):
@@ -95,5 +96,5 @@ def _title(preview: Preview | None) -> str:
     if preview is None:
         return " Output"
     if preview.stream is None:
-        return f" Output of {preview.job_id}"
-    return f" {preview.stream.value} of {preview.job_id} · {size(preview.bytes)}"
+        return f" {preview.title or f'Output of {preview.name}'}"
+    return f" {preview.stream.value} of {preview.name} · {size(preview.bytes)}"

@@ -10,7 +10,7 @@ from queuectl_tui.widgets.columns import Cell, Column
 from queuectl_tui.widgets.row_table import RowTable
 from store import Worker, WorkerKind, WorkerState
 
-_BAR = 8
+_BAR = 7
 _EIGHTHS = ("", "▏", "▎", "▍", "▌", "▋", "▊", "▉")
 _LATE = 5.0
 """Seconds without a heartbeat after which it is worth a glance."""
@@ -105,13 +105,13 @@ def _queues(worker: Worker, _: int) -> Cell:
 
 
 _FULL: tuple[Column[Worker], ...] = (
-    Column("NAME", 18, _name, keep=10),
-    Column("PID", 8, _pid, keep=4),
+    Column("NAME", 16, _name, keep=10),
+    Column("PID", 7, _pid, keep=4),
     Column("STATE", 10, _state, keep=9),
     Column("JOB", 12, _job, keep=8, share=2),
     Column("CPU%", 5, _cpu, keep=6, right=True),
     Column("", _BAR, _cpu_bar, keep=0),
-    Column("MEM", 9, _memory, keep=5, right=True),
+    Column("MEM", 8, _memory, keep=5, right=True),
     Column("", _BAR, _memory_bar, keep=0),
     Column("DONE", 6, _done, keep=7, right=True),
     Column("FAILED", 6, _failed, keep=7, right=True),

@@ -8,6 +8,7 @@ import pytest
 
 from queuectl_tui.screens.dead import DeadScreen
 from queuectl_tui.screens.workers import WorkersScreen
+from queuectl_tui.widgets.key_hints import KeyHints
 from queuectl_tui.widgets.output_preview import OutputPreview
 from queuectl_tui.widgets.worker_table import WorkerTable
 from tests.tui.stage import Backstage, Stage, opened
@@ -98,6 +99,19 @@ async def test_the_other_screens_fit_too(backstage: Backstage, size: tuple[int, 
         await stage.press("W")
         await stage.until_screen(WorkersScreen)
         await stage.until_shown("Workers", "○ IDLE")
+
+
+@pytest.mark.parametrize("key", ["D", "W", "Q", "T", "enter"])
+async def test_a_narrow_screen_still_says_how_to_leave_and_where_help_is(
+    backstage: Backstage, key: str
+) -> None:
+    _fill(backstage)
+    async with opened(backstage, size=(60, 20)) as stage:
+        jobs = stage.screen
+        await stage.press(key)
+        await stage.until(lambda: stage.screen is not jobs)
+        await stage.until(lambda: " back" in stage.line(KeyHints), "a way back")
+        await stage.until(lambda: "? help" in stage.line(KeyHints), "help")
 
 
 async def test_an_unchanged_store_is_not_read_again(backstage: Backstage) -> None:

@@ -9,7 +9,7 @@ from queuectl_tui.screens.job import JobScreen
 from queuectl_tui.screens.jobs import JobsScreen
 from queuectl_tui.screens.start_workers import StartWorkers
 from queuectl_tui.screens.workers import WorkersScreen
-from store import JobState, Orders, WorkerKind
+from store import AttemptState, JobState, Orders, Outcome, Stream, WorkerKind
 from tests.tui.stage import PATIENCE, Backstage, Stage, opened
 from workers import living, stop
 
@@ -42,6 +42,27 @@ async def test_a_worker_shows_what_it_runs(backstage: Backstage) -> None:
         await stage.until_screen(JobScreen)
         await stage.press("escape")
         await stage.until_screen(WorkersScreen)
+
+
+async def test_the_job_of_the_worker_at_the_cursor_shows_its_output_as_it_comes(
+    backstage: Backstage,
+) -> None:
+    lease = backstage.running("run1", command="make report")
+    scratch = backstage.queue.folders.scratch(backstage.worker, Stream.STDOUT)
+    scratch.parent.mkdir(exist_ok=True)
+    scratch.write_text("page 1\n")
+    async with opened(backstage) as stage:
+        await _go_to_workers(stage)
+        await stage.until_shown("Jobs of default (s1)", "w2  run1  make report")
+        await stage.press("j")
+        await stage.until_shown("stdout of run1", "page 1")
+        with scratch.open("a") as file:
+            file.write("page 2\n")
+        await stage.until_shown("page 2")
+        backstage.queue.finish(lease, Outcome(AttemptState.COMPLETED, exit_code=0))
+        await stage.until_shown("Output of w2", "It runs no job: it waits for one")
+        await stage.press("k")
+        await stage.until_shown("None of its workers runs a job.")
 
 
 async def test_orders_reach_the_supervisor(backstage: Backstage) -> None:
