@@ -188,7 +188,7 @@ class JobScreen(LiveScreen[JobPicture]):
         table, chain = self.query_one(ChainTable), picture.chain
         first = not table.total
         rows = chain_rows(chain, self.job_id)
-        table.show_rows(rows, now=picture.at, followed=table.cursor_key)
+        table.show_chain(rows, now=picture.at)
         if first:
             table.move_to(next((at for at, row in enumerate(rows) if not row.depth), 0))
         above = sum(row.depth < 0 and not row.again for row in rows)

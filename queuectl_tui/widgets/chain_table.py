@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from queuectl_tui.widgets.columns import Cell, Column
+from queuectl_tui.widgets.columns import Cell, Column, fitting
 from queuectl_tui.widgets.job_columns import exit_status, next_or_duration, state
 from queuectl_tui.widgets.row_table import RowTable
 from store import Job
@@ -29,10 +29,15 @@ class ChainRow:
 
 
 class ChainTable(RowTable[ChainRow]):
-    """In the order in which the jobs run."""
+    """In the order in which the jobs run; what the branches leave is the commands'."""
 
     def __init__(self) -> None:
-        super().__init__(_COLUMNS, key=lambda row: row.key)
+        super().__init__(_columns(()), key=lambda row: row.key)
+
+    def show_chain(self, rows: Sequence[ChainRow], *, now: int) -> None:
+        """Shows ``rows``, all there are."""
+        self.set_columns(_columns(rows))
+        self.show_rows(rows, now=now, followed=self.cursor_key)
 
 
 def chain_rows(chain: Chain, job_id: str) -> list[ChainRow]:
@@ -83,10 +88,11 @@ def _command(row: ChainRow, _: int) -> Cell:
     return Cell(row.job.line)
 
 
-_COLUMNS: tuple[Column[ChainRow], ...] = (
-    Column("JOB", 20, _name, keep=10, share=1),
-    Column("STATE", 11, _state, keep=9),
-    Column("NEXT/DUR", 9, _time, keep=7, right=True),
-    Column("EXIT", 5, _exit, keep=6, right=True),
-    Column("COMMAND", 12, _command, keep=8, share=2),
-)
+def _columns(rows: Sequence[ChainRow]) -> tuple[Column[ChainRow], ...]:
+    return (
+        fitting("JOB", _name, rows, most=40, keep=10),
+        Column("STATE", 11, _state, keep=9),
+        Column("NEXT/DUR", 9, _time, keep=7, right=True),
+        Column("EXIT", 5, _exit, keep=6, right=True),
+        Column("COMMAND", 12, _command, keep=8, share=2),
+    )

@@ -305,6 +305,17 @@ async def test_the_chain_shows_both_ways_and_leads_along_it(backstage: Backstage
         await stage.until_shown("⊘ CANCELLED")
 
 
+async def test_the_commands_of_a_chain_have_the_room_beside_its_branches(
+    backstage: Backstage,
+) -> None:
+    backstage.pending("first")
+    backstage.pending("second", depends_on=("first",), command="./publish.sh --to www report.pdf")
+    async with opened(backstage) as stage:
+        await _open(stage)
+        await stage.press("4")
+        await stage.until_shown("./publish.sh --to www report.pdf ")
+
+
 async def test_a_job_without_a_chain_says_how_to_make_one(backstage: Backstage) -> None:
     backstage.pending("job1")
     async with opened(backstage) as stage:
