@@ -30,13 +30,15 @@ _SHORT = ("ALL", "PEND", "BLOCK", "RUN", "RETRY", "DONE", "DEAD", "CANC")
 class _Form:
     """How the tabs are written.
 
-    ``roomy`` ones stand two cells apart, ``brief`` ones have no number, no count where it is 0,
-    and none of more than four characters. What has changed is said of ``changes``.
+    ``roomy`` ones stand two cells apart, in ``dense`` ones the word follows the number at once.
+    ``brief`` ones have no number, no count where it is 0, and none of more than four characters.
+    What has changed is said of ``changes``.
     """
 
     words: Sequence[str]
     changes: frozenset[JobState] = _TROUBLE
     roomy: bool = False
+    dense: bool = False
     brief: bool = False
 
 
@@ -105,7 +107,7 @@ class StateTabs(OneLine):
             figure = f" {_short_count(count, exact_below=1000)}" if count else ""
         else:
             named = [Piece(str(number), emphasis or "$accent", action)]
-            named.append(Piece(f" {word} ", tone, action))
+            named.append(Piece(f"{word} " if form.dense else f" {word} ", tone, action))
             figure = _short_count(count)
         return [*named, Piece(figure, tone or "bold", action)]
 
@@ -129,8 +131,9 @@ _WORDS = tuple(state.label if state else "ALL" for state in TABS)
 _FORMS = (
     _Form(_WORDS, _ALL_STATES, roomy=True),
     _Form(_WORDS, roomy=True),
-    _Form(_WORDS),
-    _Form(_SHORT),
+    _Form(_SHORT, roomy=True),
+    _Form(_SHORT, roomy=True, dense=True),
+    _Form(_SHORT, dense=True),
     _Form(_SHORT, brief=True),
     _Form(tuple(word[:4] for word in _SHORT), brief=True),
     _Form(tuple(GLYPHS[state] if state else "ALL" for state in TABS), frozenset(), brief=True),

@@ -57,7 +57,8 @@ async def test_digits_filter_by_state(backstage: Backstage) -> None:
     ("width", "all_shown", "pending_shown"),
     [
         (120, "[0 ALL 7] 1 PENDING 1  2 BLOCKED 1 ", " 0 ALL 7 [1 PENDING 1] 2 BLOCKED 1 "),
-        (80, "[0 ALL 7] 1 PEND 1 2 BLOCK 1 ", "0 ALL 7 [1 PEND 1] 2 BLOCK 1 "),
+        (80, "[0 ALL 7] 1 PEND 1  2 BLOCK 1 ", " 0 ALL 7 [1 PEND 1] 2 BLOCK 1 "),
+        (76, "[0ALL 7] 1PEND 1  2BLOCK 1 ", " 0ALL 7 [1PEND 1] 2BLOCK 1 "),
         (60, "[ALL 7] PEND 1 BLOCK 1 RUN 1 RETRY DONE 2 ", "ALL 7 [PEND 1] BLOCK 1 "),
     ],
 )
