@@ -110,7 +110,9 @@ class WorkersScreen(TableScreen[WorkersPicture]):
         pieces.append(Piece(f" · {status.workers_busy} busy"))
         if status.workers_stale:
             pieces.append(Piece(f" · {status.workers_stale} STALE", "bold $error"))
-        pieces.append(Piece(f"   {status.counts.get(JobState.PENDING, 0):,} jobs wait", "dim"))
+        pending = status.counts.get(JobState.PENDING, 0)
+        waiting = "1 job waits" if pending == 1 else f"{pending:,} jobs wait"
+        pieces.append(Piece(f"   {waiting}", "dim"))
         self.show_title(*pieces)
 
     # -- orders

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """The end of an output. ``stream`` is None where ``name`` has written nothing; ``lines`` may
+    """The end of an output. ``stream`` is None where ``name`` has written nothing; ``lines``
     then say why. ``title`` is for what is no output."""
 
     name: str
@@ -70,7 +70,7 @@ class OutputPreview(Widget):
         if y == 0:
             return "title", _title(preview)
         if preview is None or preview.stream is None:
-            said = (preview.lines or ("It has written nothing yet.",)) if preview else ()
+            said = preview.lines if preview else ()
             return "empty", f" {said[y - 1]}" if y <= len(said) else ""
         shown = preview.lines[-self.room :]
         return "line", f" {shown[y - 1]}" if y <= len(shown) else ""
@@ -78,7 +78,7 @@ class OutputPreview(Widget):
 
 def read_preview(queue: Queue, job_id: str, count: int, *, first: Stream) -> Preview | None:
     """The end of the last attempt's stream ``first``, or of its other one where that is empty; why
-    there is none, where the job never ran."""
+    there is none, where it has neither."""
     for stream in sorted(Stream, key=lambda each: each is not first):
         try:
             output = queue.output(job_id, None, stream)
@@ -89,7 +89,8 @@ def read_preview(queue: Queue, job_id: str, count: int, *, first: Stream) -> Pre
         written = output.size()
         if written:
             return Preview(job_id, stream, written, tail(output, count), output.live)
-    return Preview(job_id)
+    yet = "It has written nothing yet." if output.live else "It wrote nothing."
+    return Preview(job_id, lines=(yet,))
 
 
 def _title(preview: Preview | None) -> str:

@@ -71,6 +71,17 @@ async def test_the_dead_letter_queue_does_not_repeat_the_exit(backstage: Backsta
         )
 
 
+async def test_the_preview_of_a_job_that_has_ended_expects_nothing_more(
+    backstage: Backstage,
+) -> None:
+    backstage.dead("dead1")
+    backstage.running("run1")
+    async with opened(backstage, size=(120, 36)) as stage:
+        await stage.until_shown("Output of run1", "It has written nothing yet.")
+        await stage.press("j")
+        await stage.until_shown("Output of dead1", "It wrote nothing.")
+
+
 async def test_rows_fill_what_80_by_24_has(backstage: Backstage) -> None:
     _fill(backstage)
     async with opened(backstage, size=(80, 24)) as stage:

@@ -34,10 +34,11 @@ async def test_no_workers_teach_the_key_that_starts_them(backstage: Backstage) -
 
 async def test_a_worker_shows_what_it_runs(backstage: Backstage) -> None:
     backstage.running("run1")
+    backstage.pending("wait1")
     backstage.queue.registry.report({backstage.worker: (88.0, 120 * 1024 * 1024)}, silence={})
     async with opened(backstage) as stage:
         await _go_to_workers(stage)
-        await stage.until_shown("● BUSY", "run1", "88", "120.0 MB", "1 up · 1 busy")
+        await stage.until_shown("● BUSY", "run1", "88", "120.0 MB", "1 up · 1 busy", "1 job waits")
         await stage.press("j", "enter")
         await stage.until_screen(JobScreen)
         await stage.press("escape")
