@@ -95,7 +95,9 @@ class Scratch:
     def _open(self, stream: Stream, inherited: Lease | None = None) -> int:
         flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
         path = self._folders.scratch(self._worker, stream)
-        if inherited is not None and not path.exists():
+        if inherited is None:  # there may be one of a worker that had the name before a restore
+            path.unlink(missing_ok=True)
+        elif not path.exists():
             kept = self._folders.kept(inherited.attempt_id, stream)
             if kept.exists():
                 self._moved.append(stream)

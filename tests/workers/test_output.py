@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+
 import pytest
 
 from store import JobState, Stream
@@ -111,3 +113,23 @@ def test_each_attempt_keeps_its_own_output(house: Rig) -> None:
     assert job.state is JobState.COMPLETED
     for number in (1, 2):
         assert house.output(job.id, number=number) == f"attempt {number}\n".encode()
+
+
+def test_what_an_earlier_worker_of_the_same_name_printed_is_not_shown(rig: Rig) -> None:
+    """A store from a backup gives names again."""
+    paths = [rig.queue.folders.scratch(f"w{n}", stream) for n in range(10) for stream in Stream]
+    with ExitStack() as opened:
+        writers = [opened.enter_context(path.open("wb", buffering=0)) for path in paths]
+        for writer in writers:
+            writer.write(b"secret")
+        rig.start()
+        job_id = rig.add(f"{gated()}; echo own")
+        rig.reached(job_id, JobState.PROCESSING)
+        for writer in writers:
+            writer.write(b"more")
+        assert rig.output(job_id) == rig.output(job_id, Stream.STDERR) == b""
+    rig.open_gate()
+
+    rig.ended(job_id)
+    assert rig.output(job_id) == b"own\n"
+    assert rig.output(job_id, Stream.STDERR) == b""
