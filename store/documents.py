@@ -18,6 +18,8 @@ from store.fielderrors import field_name, refuse, shown
 
 MAX_DOCUMENT_BYTES = 64 * 1024 * 1024
 MAX_DEPTH = 16
+_UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+_MOST_DIGITS = 400  # that many are more than any float can be
 
 Place = Callable[[int, str], str]
 Found = tuple[Place, int, bool, object]
@@ -75,6 +77,8 @@ def check_strings(value: object) -> None:
 
 def _lines(stream: BinaryIO) -> Iterator[bytes]:
     line = stream.readline(MAX_DOCUMENT_BYTES + 1).removeprefix(b"\xef\xbb\xbf")
+    if line.startswith(_UTF_16_MARKS) or b"\0" in line[:2]:
+        raise InvalidInput("the input must be UTF-8, not UTF-16 or UTF-32; convert it first")
     number = 1
     while line:
         if len(line) > MAX_DOCUMENT_BYTES:
@@ -182,9 +186,9 @@ def _object(pairs: list[tuple[str, object]]) -> object:
     return Repeated(Counter(name for name, _ in pairs).most_common(1)[0][0])
 
 
-def _number(digits: str) -> int | float:
+def _number(digits: str) -> int:
     # int() refuses very long texts with an error that would not name the field
-    return int(digits) if len(digits) < 400 else math.inf
+    return int(digits[:_MOST_DIGITS])
 
 
 _STRICT = json.JSONDecoder(object_pairs_hook=_object, parse_int=_number)

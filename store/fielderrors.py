@@ -7,6 +7,8 @@ from typing import NoReturn
 
 from store.errors import InvalidInput
 
+_LONG = 10**40  # more digits than are worth reading
+
 
 class FieldError(InvalidInput):
     """One field of one job is wrong. ``field`` is empty where the job as a whole is."""
@@ -28,6 +30,8 @@ def shown(value: object) -> str:
         return f'"{_printable(value)}"'
     if isinstance(value, list):
         return "an array"
+    if isinstance(value, int) and abs(value) > _LONG:
+        return f"{str(value)[:20]}… (too {'large' if value > 0 else 'small'})"
     if value is None or isinstance(value, int | float):
         import json
 

@@ -36,6 +36,9 @@ PRINTED_FIELDS = frozenset(
 )
 """What the program prints about a job and ignores on input."""
 
+_ELSEWHERE = {"cmd": "command", "after": "depends_on", "at": "run_at"}
+"""What a field is called elsewhere, and its name here."""
+
 
 class Reading(TypedDict, total=False):
     """How a document is read. ``now`` (UTC milliseconds) and ``cwd`` are where it came in.
@@ -147,12 +150,10 @@ class _Checker:
         fields: dict[str, object] = {"cwd": self._cwd}
         checks = self._checks
         for name, given in value.items():
-            if given is None:
-                continue
             check = checks.get(name)
             if check is None:
                 self._ignore(name, given)
-            else:
+            elif given is not None:
                 fields[name] = check(name, given)
         if ("command" in fields) is ("argv" in fields):
             self._not_one_command(fields)
@@ -168,8 +169,11 @@ class _Checker:
 
     def _ignore(self, name: str, value: object) -> None:
         if name not in PRINTED_FIELDS:
-            refuse(field_name(name), f"unknown field{did_you_mean(name, self._checks)}")
-        check_strings({name: value})
+            meant = _ELSEWHERE.get(name.lower())
+            hint = f"; did you mean {meant}?" if meant else did_you_mean(name, self._checks)
+            refuse(field_name(name), f"unknown field{hint}")
+        if value is not None:
+            check_strings({name: value})
 
     def _not_an_object(self, value: object) -> NoReturn:
         if type(value) is Repeated:

@@ -51,6 +51,51 @@ def test_malformed_inline(cli: Cli, queue: Queue) -> None:
     assert queue.count() == 0
 
 
+NINES = "9" * 20
+
+
+@pytest.mark.parametrize(
+    ("job", "error"),
+    [
+        ('{"cmd": "x"}', "cmd: unknown field; did you mean command?"),
+        ('{"command": "x", "after": ["a"]}', "after: unknown field; did you mean depends_on?"),
+        ('{"command": "x", "foo": null}', "foo: unknown field"),
+        ('{"command": "x", "max_retires": null}', "max_retires: unknown field; did you mean"),
+        (
+            f'{{"command": "x", "priority": {"9" * 5000}}}',
+            f"priority: must be an integer from -1000 to 1000, not {NINES}… (too large)",
+        ),
+        (
+            f'{{"command": "x", "timeout": {"9" * 5000}}}',
+            f"timeout: must be at most 10 years, not {NINES}… (too large)",
+        ),
+        (
+            f'{{"command": "x", "delay": -{"9" * 5000}}}',
+            'delay: must be a duration such as 90, "10m" or "1h30m", not -',
+        ),
+        (
+            f'{{"command": "x", "backoff_base": {"9" * 5000}}}',
+            f"backoff_base: must be a number of 1 or more, not {NINES}… (too large)",
+        ),
+    ],
+)
+def test_what_is_said_about_a_field(job: str, error: str, cli: Cli, queue: Queue) -> None:
+    result = cli("enqueue", "-", stdin=job)
+
+    assert result.exit_code == 2
+    assert result.stderr.startswith(f"Error: stdin: jobs[0].{error}")
+    assert "Infinity" not in result.stderr
+    assert queue.count() == 0
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_other_encodings_than_utf_8(encoding: str, cli: Cli) -> None:
+    result = cli("enqueue", "-", stdin='{"command": "x"}\n{"command": "y"}\n'.encode(encoding))
+
+    assert result.exit_code == 2
+    assert result.stderr.startswith("Error: stdin: the input must be UTF-8, not UTF-16")
+
+
 def test_what_only_the_store_can_know(cli: Cli, queue: Queue) -> None:
     result = cli("enqueue", '[{"command": "x"}, {"command": "y", "depends_on": ["nowhere"]}]')
 

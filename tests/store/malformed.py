@@ -49,7 +49,12 @@ MALFORMED = [
         b'{"command": "a"}\n{"command": "b", "priority": 1.5}\n',
         "line 2: priority",
     ),
-    Malformed("UTF-16", '{"command": "true"}'.encode("utf-16"), "jobs[0]: not JSON"),
+    Malformed("UTF-16", '{"command": "true"}'.encode("utf-16"), "the input must be UTF-8"),
+    Malformed(
+        "lines of UTF-16, highest byte first, without a mark",
+        '{"command": "true"}\n{"command": "true"}'.encode("utf-16-be"),
+        "the input must be UTF-8",
+    ),
     Malformed("Latin-1", '{"command": "écho"}'.encode("latin-1"), "jobs[0].command: "),
     Malformed("UTF-8 of a surrogate", b'{"label": "\xed\xa0\x80"}', "jobs[0].label: "),
     Malformed("a raw NUL", b'{"command": "a\x00b"}', "jobs[0].command: "),
@@ -89,6 +94,7 @@ MALFORMED = [
     Malformed("no program", b'{"argv": ["", "x"]}', "jobs[0].argv[0]: "),
     # the other fields
     _field("an unknown field", "comand", '"x"'),
+    _field("an unknown field that is null", "foo", "null"),
     _field("a field with a dash", "max-retries", "1"),
     _field("a field in capitals", "Priority", "1"),
     _field("an empty field", "", "1", '""'),
