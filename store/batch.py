@@ -185,20 +185,18 @@ class Batch:
         The batch's own rows are rolled back, so whoever holds an id or a key is another job.
         """
         by_key = "unique_key" in message
-        seen: dict[str, str | None] = {}
+        seen: set[str] = set()
         for index, (job_id, key) in enumerate(self._names()):
             value = key if by_key else job_id
             if value is None:
                 continue
-            if value in seen and not by_key:
-                return InvalidInput(f"jobs[{index}].id: {value!r} is there twice in this batch")
+            if value in seen:
+                field = f"jobs[{index}].{'unique_key' if by_key else 'id'}"
+                return InvalidInput(f"{field}: {value!r} is there twice in this batch")
             holder = connection.execute(_HOLDER_OF_KEY if by_key else _HOLDER_OF_ID, (value,))
-            found = holder.fetchone()
-            if by_key and (found or value in seen):
-                return KeyInUse(value, found[0] if found else seen[value] or "of this batch")
-            if found:
-                return IdInUse(value)
-            seen[value] = job_id
+            if found := holder.fetchone():
+                return KeyInUse(value, *found) if by_key else IdInUse(value)
+            seen.add(value)
         return None
 
     def _names(self) -> Iterator[tuple[str | None, str | None]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -94,6 +95,27 @@ def test_other_encodings_than_utf_8(encoding: str, cli: Cli) -> None:
 
     assert result.exit_code == 2
     assert result.stderr.startswith("Error: stdin: the input must be UTF-8, not UTF-16")
+
+
+@pytest.mark.parametrize("field", ["id", "unique_key"])
+def test_what_is_given_twice_in_one_batch(field: str, cli: Cli, queue: Queue) -> None:
+    document = json.dumps([{"command": "x", field: "z"}, {"command": "y", field: "z"}])
+
+    result = cli("enqueue", "-", stdin=document)
+
+    assert result.exit_code == 2
+    assert f"jobs[1].{field}: " in result.stderr
+    assert "twice in this batch" in result.stderr
+    assert queue.count() == 0
+
+
+def test_a_key_that_is_given_twice_and_held_is_in_use(cli: Cli, queue: Queue) -> None:
+    cli("enqueue", "--unique-key", "z", "--id", "holder", "x")
+
+    result = cli("enqueue", "--unique-key", "z", '[{"command":"x"},{"command":"y"}]')
+
+    assert result.exit_code == 1
+    assert result.stderr == "Error: unique_key 'z' is held by unfinished job holder\n"
 
 
 def test_what_only_the_store_can_know(cli: Cli, queue: Queue) -> None:

@@ -190,9 +190,10 @@ class StoreMachine(RuleBasedStateMachine):
         found: list[type[Exception]] = []
         if existing.intersection(ids):
             found.append(IdInUse)
-        if len(set(keys)) < len(keys) or any(self.model.holder_of_key(key) for key in keys):
+        if any(self.model.holder_of_key(key) for key in keys):
             found.append(KeyInUse)
-        if len(set(ids)) < len(ids) or any(
+        twice = len(set(ids)) < len(ids) or len(set(keys)) < len(keys)
+        if twice or any(
             needed == job.id or needed not in existing.union(ids)
             for job in batch
             for needed in job.depends_on

@@ -91,7 +91,7 @@ def test_a_unique_key_is_held_until_the_job_has_ended(queue: Queue) -> None:
 
 
 def test_a_key_twice_in_a_batch_is_refused(queue: Queue) -> None:
-    with pytest.raises(KeyInUse):
+    with pytest.raises(InvalidInput, match=r"jobs\[1\]\.unique_key: 'k' is there twice"):
         add(queue, "a", "b", unique_key="k")
     assert queue.count() == 0
 
