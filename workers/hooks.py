@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 from store import Job
 from store.queue import Queue
+from workers import processes
 
 _AT_ONCE = 4
 _LONGEST = 30.0
@@ -34,9 +35,15 @@ class Hooks:
         self._queue = queue
         self._narrate = narrate
         self._running: dict[int, _Running] = {}
+        self._marker = f"{queue.store_id}/hook"
 
     def __contains__(self, pid: int) -> bool:
         return pid in self._running
+
+    def tree(self) -> list[int]:
+        """Live processes of hooks, also what those left that have ended."""
+        left = processes.marked([self._marker])
+        return processes.with_descendants([*self._running, *left])
 
     @property
     def busy(self) -> bool:
@@ -83,6 +90,7 @@ class Hooks:
 
     def _facts(self, job: Job) -> dict[str, str]:
         return {
+            processes.MARKER: self._marker,
             "QUEUECTL_DB": self._queue.url,
             "QUEUECTL_JOB_ID": job.id,
             "QUEUECTL_STATE": job.state.value,

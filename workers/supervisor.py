@@ -237,8 +237,9 @@ class Supervisor:
         """
         if not processes.IS_LINUX or self._dead or len(self._adopted) != 1:
             return []
-        found = processes.descendants(os.getpid(), besides=self._crew)
-        return found if all(map(processes.identify, self._crew)) else []
+        found = set(processes.descendants(os.getpid(), besides=self._crew))
+        found.difference_update(self._hooks.tree())
+        return list(found) if all(map(processes.identify, self._crew)) else []
 
     def _strangers(self) -> list[int]:
         """Children, ended ones too, that are neither workers, hooks nor commands taken over."""

@@ -121,6 +121,26 @@ def test_an_adopted_command_is_given_back_by_stop_now(rig: Rig) -> None:
     assert not rig.marked()
 
 
+@pytest.mark.parametrize("after", ["wait", "exit"])
+def test_a_hook_is_not_taken_for_what_a_dead_worker_left(rig: Rig, after: str) -> None:
+    line = f"echo $$ > hook; {gated('hook-may-end')}; echo done > done"
+    hook = f"[ $QUEUECTL_LABEL = quick ] || exit 0; sh -c '{line}' & {after}"
+    rig.queue.settings.set("on_finish", hook)
+    rig.start()
+    job_id = started(rig, COUNTED, label="long")
+    worker = rig.runner_of(job_id)
+    kill(worker)
+    rig.run("true", label="quick")
+    pid = rig.pid_in("hook")
+
+    rig.open_gate()
+    assert rig.ended(job_id).state is JobState.COMPLETED
+    until(lambda: worker.id not in [entry.id for entry in rig.queue.registry.registered()])
+    assert runs(pid)
+    rig.open_gate("hook-may-end")
+    rig.file("done")
+
+
 def test_a_drain_waits_for_an_adopted_command(rig: Rig) -> None:
     rig.start()
     job_id = started(rig, COUNTED)
