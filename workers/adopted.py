@@ -52,6 +52,7 @@ class Adopted:
         recorded: bool,
         witnessed: bool,
         strays: Callable[[], list[int]],
+        may_end_strays: Callable[[Adopted], bool],
         strangers: Callable[[], list[int]],
         narrate: Callable[[str], None],
     ) -> None:
@@ -59,7 +60,8 @@ class Adopted:
 
         ``identity`` is the dead worker's, if known; ``witnessed``: it was this process's child, so
         that whatever it left has come here. ``strays`` lists what came without a trace of whose
-        it was, as far as it can only be this attempt's; ``strangers`` every unclaimed child.
+        it was; ``may_end_strays`` tells whether it can't be a running command's of another dead
+        worker. ``strangers`` lists every unclaimed child.
         """
         self.worker = worker
         self.over = False
@@ -68,10 +70,11 @@ class Adopted:
         self._identity = identity
         self._witnessed = witnessed
         self._strays = strays
+        self._may_end_strays = may_end_strays
         self._strangers = strangers
         self._narrate = narrate
         self._recorded = self._held = recorded
-        self._lost = self._noted = False
+        self._lost = self._noted = self._waits = False
         self._outcome: Outcome | None = None
         entry = journal.read(queue.folders.journal(worker))
         self._entry = entry if entry and entry.attempt_id == lease.attempt_id else None
@@ -84,7 +87,7 @@ class Adopted:
     @property
     def rest(self) -> float:
         """Seconds that may pass until it is worth looking at again."""
-        if not self.traced or (self._execution.ended and not self._noted):
+        if not self.traced or (self._execution.ended and not (self._noted or self._waits)):
             return _LOOK_AGAIN_AFTER
         due = None if self._execution.ended else self._execution.deadline
         return _LOOK_AT if due is None else min(_LOOK_AT, max(0.0, due - time.monotonic()))
@@ -93,6 +96,16 @@ class Adopted:
     def leader(self) -> int | None:
         """The command that was taken over."""
         return self._execution.leader
+
+    @property
+    def left_strays(self) -> bool:
+        """Whether its command runs, and may have left here what can't be traced to it."""
+        return self._witnessed and not self._execution.ended
+
+    def tree(self) -> list[int]:
+        """Live processes that can be traced to the attempt."""
+        self._look_for_more()
+        return [known.pid for known in self._tree]
 
     def advance(self, reaped: Reaped, *, stop: bool) -> None:
         """Do what is due, and take what is ours from ``reaped``; ``stop``: give the job back.
@@ -111,8 +124,7 @@ class Adopted:
             execution.stop(Stop.RELEASE, time.monotonic())
         elif not execution.ended and self._queue.cancel_requested(lease):
             execution.stop(Stop.CANCEL, time.monotonic())
-        empty = execution.ended and not self._family(lease) and not self._is_doubtful()
-        execution.advance(time.monotonic(), empty=empty)
+        execution.advance(time.monotonic(), empty=execution.ended and self._is_empty())
         if execution.recordable and not self._recorded:
             self._record()
         if execution.over and self._recorded:
@@ -154,6 +166,7 @@ class Adopted:
             leader = candidates[0] if len(candidates) == 1 else None
         if leader is not None and (leader in reaped or _is_child(leader)):
             self._execution.adopt(leader, self._elapsed())
+            self._look_for_more()
             self._narrate(f"{self._lease.job_id} goes on without its worker {self.worker}")
         else:
             self._lose("its worker and supervisor died")
@@ -190,13 +203,20 @@ class Adopted:
         )
         return max(0.0, (self._queue.now() - started_at) / 1000)
 
-    def _family(self, lease: Lease) -> list[int]:
+    def _family(self, _: Lease) -> list[int]:
         """Live processes of the attempt, as far as they can be ended."""
-        self._look_for_more(lease)
-        found = [process.pid for process in self._tree if processes.may_signal(process.pid)]
-        return found + [pid for pid in self._strays() if pid not in found]
+        found = [pid for pid in self.tree() if processes.may_signal(pid)]
+        strays = self._strays() if self._witnessed else []
+        return found + strays if strays and self._may_end_strays(self) else found
 
-    def _look_for_more(self, lease: Lease) -> None:
+    def _is_empty(self) -> bool:
+        """Whether nothing is left of the attempt, and nothing that may be of it."""
+        if self._family(self._lease) or self._is_doubtful():
+            return False
+        self._waits = self._witnessed and bool(self._strays())
+        return not self._waits
+
+    def _look_for_more(self) -> None:
         """Remember whatever can be traced to the attempt: once its parent is gone, it may not be.
 
         A process may drop the marker, leave the session or print elsewhere; not many do it all.
@@ -204,7 +224,7 @@ class Adopted:
         if self._is_of_another_boot():
             return
         store, entry, execution = self._queue.store_id, self._entry, self._execution
-        markers = [f"{store}/{lease.attempt_id}"]
+        markers = [f"{store}/{self._lease.attempt_id}"]
         if self._lost:
             markers.append(f"{store}/{self.worker}")  # of a child not yet become the command
         found = processes.marked(markers)

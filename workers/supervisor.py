@@ -224,6 +224,7 @@ class Supervisor:
                     recorded=lease in held,
                     witnessed=witnessed,
                     strays=self._strays,
+                    may_end_strays=self._may_end_strays,
                     strangers=self._strangers,
                     narrate=self._narrate,
                 )
@@ -231,15 +232,19 @@ class Supervisor:
         self._forget_if_clear(worker)
 
     def _strays(self) -> list[int]:
-        """What came here from the only adopted command without a trace of whose it was.
-
-        A worker that has just died may have left its own.
-        """
-        if not processes.IS_LINUX or self._dead or len(self._adopted) != 1:
+        """What came here from dead workers' commands without a trace of whose it was."""
+        if not processes.IS_LINUX:
             return []
-        found = set(processes.descendants(os.getpid(), besides=self._crew))
-        found.difference_update(self._hooks.tree())
-        return list(found) if all(map(processes.identify, self._crew)) else []
+        leaders = {one.leader for one in self._adopted if one.leader is not None}
+        found = set(processes.descendants(os.getpid(), besides=leaders.union(self._crew)))
+        if found:
+            found.difference_update(self._hooks.tree(), *(one.tree() for one in self._adopted))
+        return list(found)
+
+    def _may_end_strays(self, adopted: Adopted) -> bool:
+        """Whether no command runs, except ``adopted``, that strays may belong to."""
+        others_run = any(one.left_strays and one is not adopted for one in self._adopted)
+        return not (others_run or self._dead) and all(map(processes.identify, self._crew))
 
     def _strangers(self) -> list[int]:
         """Children, ended ones too, that are neither workers, hooks nor commands taken over."""

@@ -214,6 +214,35 @@ def test_nobody_escapes_when_worker_and_supervisor_die_at_once(rig: Rig, leader_
     assert [attempt.state for attempt in rig.history(job_id)] == [AttemptState.LOST]
 
 
+def test_no_retry_starts_beside_what_may_be_left_of_it(rig: Rig) -> None:
+    """Two workers die, and their commands left something that nothing tells apart."""
+    away = "echo $$ > away-$0; exec /bin/sleep 60 > /dev/null 2>&1"
+    line = (
+        "if [ $QUEUECTL_ATTEMPT = 2 ]; then"
+        " kill -0 $(cat away-{0}) && echo beside > second-{0} || echo alone > second-{0}; exit; fi;"
+        f" (setsid env -i /bin/sh -c '{away}' {{0}} &);"
+        " until [ -s away-{0} ]; do sleep 0.02; done;"
+        " echo $$ > up-{0}; until [ -e gate-{0} ]; do sleep 0.02; done; exit 1"
+    )
+    rig.start(2)
+    options = {"max_retries": 1, "backoff_base": 1, "stop_grace": 0.5}
+    first, second = (rig.add(line.replace("{0}", name), **options) for name in "ab")
+    pids = [rig.pid_in(f"{what}-{name}") for what in ("up", "away") for name in "ab"]
+
+    kill(rig.runner_of(first), rig.runner_of(second))
+    rig.open_gate("gate-a")
+    due = rig.reached(first, JobState.FAILED).run_at
+    until(lambda: rig.queue.now() > due + 1000)
+    assert len(rig.history(first)) == 1
+    assert runs(pids[2])  # it may be of the other command, which goes on
+    assert runs(pids[3])
+    rig.open_gate("gate-b")
+
+    assert [rig.ended(job_id).state for job_id in (first, second)] == [JobState.COMPLETED] * 2
+    assert not any(map(runs, pids))
+    assert [lines(rig.folder / f"second-{name}") for name in "ab"] == [["alone"], ["alone"]]
+
+
 # -- Mistaken identity
 
 
