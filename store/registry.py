@@ -51,21 +51,27 @@ class Registry:
             )
             return worker_id(kind.value, cursor.lastrowid or 0)
 
-    def identify(self, worker: str, identity: ProcessIdentity) -> None:
-        """Say which process a registered worker is."""
+    def identify(self, worker: str, identity: ProcessIdentity) -> bool:
+        """Say which process a registered worker is; False when it has been given up."""
         with self._database.write() as connection:
-            connection.execute(
-                "UPDATE worker SET pid = ?, start = ?, boot_id = ? WHERE seq = ?",
+            cursor = connection.execute(
+                "UPDATE worker SET pid = ?1, start = ?2, boot_id = ?3"
+                " WHERE seq = ?4 AND pid IN (0, ?1)",
                 (identity.pid, identity.start, identity.boot_id, worker_seq(worker)),
             )
+            return cursor.rowcount == 1
 
     def inherit(self, worker: Worker, supervisor: str) -> bool:
-        """Make a dead worker ``supervisor``'s own; False when another was faster."""
+        """Make a dead worker ``supervisor``'s own; False when another was faster.
+
+        One that nobody has identified by now is given up: should it come to life, it is to leave.
+        """
         former = None if worker.supervisor is None else worker_seq(worker.supervisor)
         with self._database.write() as connection:
             cursor = connection.execute(
-                "UPDATE worker SET supervisor = ? WHERE seq = ? AND supervisor IS ?",
-                (worker_seq(supervisor), worker_seq(worker.id), former),
+                "UPDATE worker SET supervisor = ?, pid = CASE pid WHEN 0 THEN -1 ELSE pid END"
+                " WHERE seq = ? AND supervisor IS ? AND pid = ?",
+                (worker_seq(supervisor), worker_seq(worker.id), former, worker.pid),
             )
             return cursor.rowcount == 1
 

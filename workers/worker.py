@@ -93,10 +93,14 @@ class Worker:
         self._sign_off()
 
     def _introduce(self) -> None:
-        """Say which process this is, should the supervisor not have come to it."""
+        """Say which process this is, should the supervisor not have come to it.
+
+        A supervisor's successor may have given this worker up before: then it leaves.
+        """
         identity = processes.identify(os.getpid())
         if identity is not None:
-            self._store(partial(self._queue.registry.identify, self._id, identity))
+            is_known = self._store(partial(self._queue.registry.identify, self._id, identity))
+            self._draining = not is_known
 
     def run_once(self, lease: Lease) -> Lease | None:
         """Run one attempt to its end; the next lease, if one was claimed on the way."""

@@ -6,7 +6,7 @@ import pytest
 
 from store import AttemptState, JobState, Stream
 from tests.faults.outside import SABOTAGE, kill, lines
-from tests.workers.rig import Rig, until
+from tests.workers.rig import Rig, runs, until
 
 STEPS = ("claimed", "starting", "spawned", "running", "ended", "noted", "recording", "recorded")
 NOT_YET_STARTED = ("claimed", "starting")
@@ -63,7 +63,7 @@ def test_the_job_claimed_with_the_last_result_is_given_back(rig: Rig) -> None:
     assert lines(rig.folder / "runs") == ["run"] * 2
 
 
-@pytest.mark.parametrize("step", ["registering", "enlisting", "enlisted"])
+@pytest.mark.parametrize("step", ["registering", "enlisting", "identifying", "enlisted"])
 def test_a_supervisor_may_die_while_it_starts_workers(rig: Rig, step: str) -> None:
     death = Death(rig, step)
     job_id = rig.add(LINE.format(code=0), max_retries=0)
@@ -75,6 +75,24 @@ def test_a_supervisor_may_die_while_it_starts_workers(rig: Rig, step: str) -> No
 
     assert (job.state, job.attempts) == (JobState.COMPLETED, 1)
     assert lines(rig.folder / "runs") == ["run"]
+
+
+def test_a_worker_that_was_given_up_before_it_came_to_life_leaves(rig: Rig) -> None:
+    death = Death(rig, "identifying")
+    late = rig.folder / "late"
+    job_id = rig.add(LINE.format(code=0), max_retries=0)
+    rig.foreground(environ={**death.environ, "SABOTAGE_LATE": str(late)})
+    until(death.done.exists)
+    (unborn,) = (entry for entry in rig.queue.registry.registered() if entry.pid == 0)
+    (pid,) = until(lambda: rig.marked(unborn.id))
+
+    rig.foreground("--queue", "elsewhere")
+    until(lambda: unborn.id not in {entry.id for entry in rig.queue.registry.registered()})
+    late.touch()
+    until(lambda: not runs(pid))
+
+    assert rig.history(job_id) == []
+    assert rig.queue.job(job_id).state is JobState.PENDING
 
 
 @pytest.mark.parametrize("step", ["bereaved", "adopted", "settling", "recording", "settled"])

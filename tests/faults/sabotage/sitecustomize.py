@@ -4,6 +4,7 @@ Put this folder on ``PYTHONPATH``; every Python process then looks here as it st
 it is in the program itself.
 
 ``SABOTAGE_DIE``     die by SIGKILL at this step, once (the file ``SABOTAGE_ONCE`` says so)
+``SABOTAGE_LATE``    a file that workers wait for before they do anything
 ``SABOTAGE_SPAWN``   while this file exists, the machine has no process left for a command
 ``SABOTAGE_CLOCK``   a file with the milliseconds to add to the store's clock
 ``SABOTAGE_BUSY``    a method of the queue that finds the store locked, once (``SABOTAGE_ONCE``)
@@ -16,6 +17,8 @@ from __future__ import annotations
 import errno
 import os
 import signal
+import sys
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -52,6 +55,7 @@ def plant_death(step: str) -> None:
         "recorded": (Queue, "finish", "after"),
         "registering": (Registry, "register", "after"),
         "enlisting": (Supervisor, "_start_worker", "before"),
+        "identifying": (Registry, "identify", "before"),
         "enlisted": (Supervisor, "_start_worker", "after"),
         "bereaved": (Supervisor, "_take_over", "before"),
         "adopted": (Supervisor, "_take_over", "after"),
@@ -69,6 +73,12 @@ def plant_death(step: str) -> None:
         return result
 
     setattr(owner, name, wrapped)
+
+
+def wait_for(file: str) -> None:
+    if sys.orig_argv[3:5] == ["workers", "worker"]:
+        while not Path(file).exists():
+            time.sleep(0.02)
 
 
 def plant_exhaustion(file: str) -> None:
@@ -142,6 +152,8 @@ def plant_bug(bug: str) -> None:
 
 if "SABOTAGE_DIE" in os.environ:
     plant_death(os.environ["SABOTAGE_DIE"])
+if "SABOTAGE_LATE" in os.environ:
+    wait_for(os.environ["SABOTAGE_LATE"])
 if "SABOTAGE_SPAWN" in os.environ:
     plant_exhaustion(os.environ["SABOTAGE_SPAWN"])
 if "SABOTAGE_CLOCK" in os.environ:
