@@ -412,6 +412,7 @@ class RowTable(ScrollView, Generic[Row]):
         super().notify_style_update()
         self._painted.clear()
         self._blended.clear()
+        self.refresh()  # what is not known to be painted is never repainted
 
     async def on_click(self, event: events.Click) -> None:
         if event.y < _HEADER:

@@ -10,7 +10,9 @@ from queuectl_tui.screens.dead import DeadScreen
 from queuectl_tui.screens.workers import WorkersScreen
 from queuectl_tui.widgets.key_hints import KeyHints
 from queuectl_tui.widgets.output_preview import OutputPreview
+from queuectl_tui.widgets.row_table import RowTable
 from queuectl_tui.widgets.worker_table import WorkerTable
+from store import NewJob
 from tests.tui.stage import Backstage, Stage, opened
 
 
@@ -123,6 +125,31 @@ async def test_a_narrow_screen_still_says_how_to_leave_and_where_help_is(
         await stage.until(lambda: stage.screen is not jobs)
         await stage.until(lambda: " back" in stage.line(KeyHints), "a way back")
         await stage.until(lambda: "? help" in stage.line(KeyHints), "help")
+
+
+@pytest.mark.parametrize("key", ["W", "D", "Q", "T"])
+async def test_a_screen_that_is_come_back_to_is_painted_anew(
+    backstage: Backstage, key: str
+) -> None:
+    _fill(backstage)
+    backstage.pending("job1", queue="mail")
+    for name in ("beat", "nightly"):
+        backstage.queue.schedules.add(name, NewJob(command="true", cwd="/"), every=60.0)
+    async with opened(backstage) as stage:
+        jobs = stage.screen
+        for _ in range(2):
+            await stage.press(key)
+            await stage.until(lambda: stage.screen is not jobs)
+            for move, row in (("g", 0), ("j", 1)):
+                await stage.press(move)
+                await stage.until(lambda row=row: _is_cursor_painted(stage, row))  # type: ignore[misc]
+            await stage.press("J")
+            await stage.until(lambda: stage.screen is jobs)
+
+
+def _is_cursor_painted(stage: Stage, row: int) -> bool:
+    top = stage.screen.query_one(RowTable).region.y + 1
+    return stage.shown().splitlines()[top + row].startswith(">")
 
 
 async def test_an_unchanged_store_is_not_read_again(backstage: Backstage) -> None:
