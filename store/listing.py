@@ -7,7 +7,7 @@ found by number first, from whatever is nearest: an end of the list, or the job 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -115,6 +115,11 @@ def window(
     if order.reverse:
         rows.reverse()
     return Window(total, start, tuple(reads.jobs_at(database, rows, JobFilter())), position)
+
+
+def missing(database: Queries, ids: Iterable[str]) -> list[str]:
+    """Those of ``ids`` that no job has, in their order."""
+    return [job_id for (job_id,) in database.execute_sql(_MISSING, (json.dumps([*ids]),))]
 
 
 def _find(database: Queries, wanted: JobFilter, order: Order, job_id: str) -> _Row | None:
@@ -270,5 +275,9 @@ def _run(database: Queries, query: Any) -> list[tuple[Any, ...]]:
     return list(query.tuples().execute(database))
 
 
+_MISSING = """
+    SELECT value FROM json_each(?)
+    WHERE NOT EXISTS (SELECT 1 FROM job WHERE job.id = value) ORDER BY key
+"""
 _COUNTS = "SELECT queue, state, jobs FROM job_count"
 _ENDS = "SELECT (SELECT min(seq) FROM job), (SELECT max(seq) FROM job)"

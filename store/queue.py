@@ -295,6 +295,11 @@ class Queue:
         with self._database.read():
             return reads.count(self._database.query, wanted or JobFilter())
 
+    def missing(self, ids: Iterable[str]) -> list[str]:
+        """Those of ``ids`` that no job has."""
+        with self._database.read():
+            return listing.missing(self._database.query, ids)
+
     def history(self, job_id: str) -> list[Attempt]:
         """Every attempt of a job, oldest first. Raises ``NoSuchJob``."""
         with self._database.read() as connection:

@@ -37,7 +37,6 @@ from store import JobFilter, JobState, Order, QueueError, Stream, Window
 if TYPE_CHECKING:
     from store.queue import Queue
 
-_SUSPECTS = 100
 _MOST_MARKED = 10_000
 
 
@@ -143,7 +142,7 @@ class JobListScreen(LiveScreen[ListPicture]):
             order=self.order,
             viewport=view if self._shown == self.filter else Viewport(height=view.height),
             follow=table.cursor_key,
-            suspects=table.oldest_marks(_SUSPECTS),
+            marked=table.marks,
             preview_lines=self._preview_lines,
             preview_first=self.preview_first,
         )
@@ -155,9 +154,7 @@ class JobListScreen(LiveScreen[ListPicture]):
 
     @property
     def restless(self) -> bool:
-        """A running job's output grows without the store changing; marks are checked in turn."""
-        if len(self.table.marks) > _SUSPECTS:
-            return True
+        """A running job's output grows without the store changing."""
         job = self.table.current
         return bool(self._preview_lines) and job is not None and job.state is JobState.PROCESSING
 

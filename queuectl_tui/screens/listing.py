@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from queuectl_tui.widgets.output_preview import Preview, read_preview
 from queuectl_tui.widgets.viewport import Viewport
-from store import JobFilter, NoSuchJob, Order, Snapshot, Stream
+from store import JobFilter, Order, Snapshot, Stream
 
 if TYPE_CHECKING:
     from store.queue import Queue
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 class ListRequest:
     """What a table wants: ``follow`` is the job under its cursor.
 
-    ``suspects`` are marked jobs of which to say whether they are still there.
+    ``marked`` are the jobs of which to say whether they are still there.
     """
 
     filter: JobFilter
     order: Order
     viewport: Viewport
     follow: str | None
-    suspects: tuple[str, ...] = ()
+    marked: tuple[str, ...] = ()
     preview_lines: int = 0
     preview_first: Stream = Stream.STDOUT
 
@@ -47,7 +47,8 @@ def read_list(queue: Queue, request: ListRequest) -> ListPicture:
         preview = read_preview(
             queue, request.follow, request.preview_lines, first=request.preview_first
         )
-    return ListPicture(request, snapshot, _vanished(queue, request), preview)
+    vanished = tuple(queue.missing(request.marked)) if request.marked else ()
+    return ListPicture(request, snapshot, vanished, preview)
 
 
 def _snapshot(queue: Queue, request: ListRequest) -> Snapshot:
@@ -64,15 +65,3 @@ def _snapshot(queue: Queue, request: ListRequest) -> Snapshot:
 
 def _settled(view: Viewport, total: int, position: int | None) -> Viewport:
     return view.move(view.cursor, total) if position is None else view.follow(position, total)
-
-
-def _vanished(queue: Queue, request: ListRequest) -> tuple[str, ...]:
-    return tuple(job_id for job_id in request.suspects if not _exists(queue, job_id))
-
-
-def _exists(queue: Queue, job_id: str) -> bool:
-    try:
-        queue.job(job_id)
-    except NoSuchJob:
-        return False
-    return True

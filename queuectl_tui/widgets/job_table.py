@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from itertools import islice
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
@@ -109,14 +108,6 @@ class JobTable(RowTable[Job]):
         """Which jobs are watched; the collection is looked at whenever a row is painted."""
         self._watched = watched
         self.repaint()
-
-    def oldest_marks(self, count: int) -> tuple[str, ...]:
-        """``count`` marks, others each time, so that all are looked at in turn."""
-        taken = tuple(islice(self._marks, count))
-        for job_id in taken:
-            del self._marks[job_id]
-            self._marks[job_id] = None
-        return taken
 
     def mark(self, ids: Iterable[str]) -> None:
         self._marks.update(dict.fromkeys(ids))

@@ -271,3 +271,12 @@ def test_a_reading_is_given_up_from_another_thread(queue: Queue) -> None:
 
     queue.enqueue([NewJob(command="true", id="after")])
     assert queue.job("after").state is JobState.PENDING
+
+
+def test_of_many_ids_those_that_no_job_has_are_found(queue: Queue) -> None:
+    add(queue, 300)
+    queue.cancel(["j6", "j299"])
+    queue.delete(["j6", "j299"])
+
+    assert queue.missing([f"j{at}" for at in range(302)]) == ["j6", "j299", "j300", "j301"]
+    assert queue.missing([]) == []

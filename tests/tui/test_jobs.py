@@ -176,6 +176,21 @@ async def test_marks_stay_on_their_jobs_and_leave_with_them(backstage: Backstage
         assert stage.table.marks == ()
 
 
+async def test_of_many_marks_all_that_vanish_are_unmarked_at_one_reading(
+    backstage: Backstage,
+) -> None:
+    names = [f"job{number:03}" for number in range(300)]
+    backstage.pending(*names)
+    async with opened(backstage) as stage:
+        await stage.press("asterisk")
+        await stage.until(lambda: len(stage.table.marks) == 300)
+        assert not stage.listing.restless
+        backstage.queue.cancel(names[:250])
+        backstage.queue.delete(names[:250])
+        await stage.until(lambda: stage.table.total == 50)
+        assert sorted(stage.table.marks) == names[250:]
+
+
 async def test_a_range_and_all_that_match_are_marked(backstage: Backstage) -> None:
     backstage.pending(*(f"job{number:03}" for number in range(120)))
     async with opened(backstage) as stage:
