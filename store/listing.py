@@ -7,7 +7,7 @@ found by number first, from whatever is nearest: an end of the list, or the job 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -117,9 +117,12 @@ def window(
     return Window(total, start, tuple(reads.jobs_at(database, rows, JobFilter())), position)
 
 
-def missing(database: Queries, ids: Iterable[str]) -> list[str]:
-    """Those of ``ids`` that no job has, in their order."""
-    return [job_id for (job_id,) in database.execute_sql(_MISSING, (json.dumps([*ids]),))]
+def outside(database: Queries, ids: Sequence[str], wanted: JobFilter) -> list[str]:
+    """Those of ``ids`` whose jobs don't match, or are not there, in their order."""
+    named = JobRow.id.in_(SQL("(SELECT value FROM json_each(?))", (json.dumps([*ids]),)))
+    query = JobRow.select(JobRow.id).where(named, *reads.conditions(wanted))
+    inside = {job_id for (job_id,) in _run(database, query)}
+    return [job_id for job_id in ids if job_id not in inside]
 
 
 def _find(database: Queries, wanted: JobFilter, order: Order, job_id: str) -> _Row | None:
@@ -275,9 +278,5 @@ def _run(database: Queries, query: Any) -> list[tuple[Any, ...]]:
     return list(query.tuples().execute(database))
 
 
-_MISSING = """
-    SELECT value FROM json_each(?)
-    WHERE NOT EXISTS (SELECT 1 FROM job WHERE job.id = value) ORDER BY key
-"""
 _COUNTS = "SELECT queue, state, jobs FROM job_count"
 _ENDS = "SELECT (SELECT min(seq) FROM job), (SELECT max(seq) FROM job)"

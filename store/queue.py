@@ -295,10 +295,10 @@ class Queue:
         with self._database.read():
             return reads.count(self._database.query, wanted or JobFilter())
 
-    def missing(self, ids: Iterable[str]) -> list[str]:
-        """Those of ``ids`` that no job has."""
+    def outside(self, ids: Sequence[str], wanted: JobFilter | None = None) -> list[str]:
+        """Those of ``ids`` whose jobs don't match, or are not there at all."""
         with self._database.read():
-            return listing.missing(self._database.query, ids)
+            return listing.outside(self._database.query, ids, wanted or JobFilter())
 
     def history(self, job_id: str) -> list[Attempt]:
         """Every attempt of a job, oldest first. Raises ``NoSuchJob``."""

@@ -7,9 +7,9 @@ happens to the list meanwhile.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from queuectl_tui.screens.confirm import Question
 from queuectl_tui.screens.session import Answer, Deed, Lane, Session
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 RETRYABLE = FINISHED | {JobState.FAILED}
 CANCELLABLE = frozenset(JobState) - FINISHED
+_ONE_UNSEEN = "It is marked, but not in this list."
 _UNDOABLE = 20
 _FROZEN = 10_000
 """So many ids at most are kept while a question about "all that match" is open."""
@@ -33,6 +34,17 @@ class Voice:
     ask: Callable[[Question], Awaitable[bool]]
     say: Callable[[str], None]
     complain: Callable[[str], None]
+
+
+class Action(Protocol):
+    """What is done to jobs by their ids; True if it was done to some of them.
+
+    Where any of them is outside what is ``listed``, which nobody sees, it is asked first.
+    """
+
+    def __call__(
+        self, ids: Sequence[str], *, listed: JobFilter | None = None
+    ) -> Coroutine[None, None, bool]: ...
 
 
 class JobActions:
@@ -50,48 +62,57 @@ class JobActions:
             self._voice.complain(str(error))
             return None
 
-    async def retry(self, ids: Sequence[str]) -> None:
+    async def retry(self, ids: Sequence[str], *, listed: JobFilter | None = None) -> bool:
         """Runs the jobs (again) now."""
         jobs = await self._eligible(ids, RETRYABLE, "retry")
-        if jobs:
-            await self._retry(jobs)
+        unseen = await self._unseen(jobs, listed)
+        if not jobs or (unseen and not await self._voice.ask(self._retry_question(jobs, unseen))):
+            return False
+        return await self._retry(jobs)
 
     async def retry_matching(self, wanted: JobFilter) -> None:
         """Runs all that match (again) now, after asking with their exact number."""
         jobs = await self._matching(wanted, RETRYABLE, "retry")
         if not jobs:
             return
-        question = Question(
+        if await self._voice.ask(self._retry_question(jobs, _by_state(jobs))):
+            await self._retry(jobs)
+
+    def _retry_question(self, jobs: Sequence[Job], note: str) -> Question:
+        return Question(
             title=f"Run {_amount(jobs)} again?",
             keep=f"Leave {_them(jobs)} as they are" if len(jobs) > 1 else "Leave it as it is",
             act=f"Retry {_amount(jobs)}",
-            names=_described(jobs, self._session.queue.now()),
-            note=_by_state(jobs),
+            names=_described(jobs, self._now()),
+            note=note,
         )
-        if await self._voice.ask(question):
-            await self._retry(jobs)
 
-    async def _retry(self, jobs: Sequence[Job]) -> None:
+    async def _retry(self, jobs: Sequence[Job]) -> bool:
         ids = [job.id for job in jobs]
         done = await self._change(lambda queue: (_existing(queue, ids), queue.retry(ids)))
         if done is not None:
             self._remember(f"retry of {_amount(jobs)}", *done)
             self._voice.say(f"Retrying {_amount(jobs)} · u undoes it")
+        return done is not None
 
-    async def cancel(self, ids: Sequence[str]) -> None:
+    async def cancel(self, ids: Sequence[str], *, listed: JobFilter | None = None) -> bool:
         """Cancels the jobs; asks if any of them runs."""
         jobs = await self._eligible(ids, CANCELLABLE, "cancel")
         running = [job for job in jobs if job.state is JobState.PROCESSING]
-        if running and not await self._voice.ask(_cancel_question(jobs, running, self._now())):
-            return
+        unseen = await self._unseen(jobs, listed)
+        if running or unseen:
+            question = _cancel_question(jobs, running, self._now(), unseen)
+            if not await self._voice.ask(question):
+                return False
         if not jobs:
-            return
+            return False
         ids = [job.id for job in jobs]
         done = await self._change(lambda queue: (_existing(queue, ids), queue.cancel(ids)))
         if done is not None:
             undoable = self._remember(f"cancelling of {_amount(jobs)}", *done)
             verb = "Stopping" if running else "Cancelled"
             self._voice.say(f"{verb} {_amount(jobs)}" + (" · u undoes it" if undoable else ""))
+        return done is not None
 
     async def undo(self) -> None:
         """Takes back the last retry or cancelling, as far as the jobs have not moved on."""
@@ -124,8 +145,8 @@ class JobActions:
             del self._session.deeds[:-_UNDOABLE]
         return bool(pairs)
 
-    async def delete(self, ids: Sequence[str]) -> bool:
-        """Deletes finished jobs with their output, after asking; whether that was done."""
+    async def delete(self, ids: Sequence[str], *, listed: JobFilter | None = None) -> bool:
+        """Deletes finished jobs with their output, after asking."""
         jobs = await self._eligible(ids, FINISHED, "delete")
         if not jobs:
             return False
@@ -134,6 +155,7 @@ class JobActions:
             keep=f"Keep {_amount(jobs)}",
             act=f"Delete {_amount(jobs)}",
             names=_described(jobs, self._now()),
+            note=await self._unseen(jobs, listed),
         )
         if not await self._voice.ask(question):
             return False
@@ -145,6 +167,17 @@ class JobActions:
 
     def _now(self) -> int:
         return self._session.queue.now()
+
+    async def _unseen(self, jobs: Sequence[Job], listed: JobFilter | None) -> str:
+        """Says how many of the jobs are not ``listed``; nothing if all are."""
+        if listed is None or not jobs:
+            return ""
+        ids, wanted = [job.id for job in jobs], listed
+        hidden = await self._change(lambda queue: queue.outside(ids, wanted)) or []
+        if not hidden:
+            return ""
+        whole = "They are" if len(hidden) == len(jobs) else f"{len(hidden):,} of them are"
+        return f"{whole} marked, but not in this list." if len(jobs) > 1 else _ONE_UNSEEN
 
     async def _eligible(
         self, ids: Sequence[str], states: frozenset[JobState], verb: str
@@ -206,15 +239,20 @@ def _delete(queue: Queue, ids: Sequence[str]) -> bool:
     return True
 
 
-def _cancel_question(jobs: Sequence[Job], running: Sequence[Job], now: int) -> Question:
+def _cancel_question(
+    jobs: Sequence[Job], running: Sequence[Job], now: int, unseen: str
+) -> Question:
     waiting = len(jobs) - len(running)
+    notes = [unseen] if unseen else []
+    if running:
+        notes.append("A running command gets SIGTERM, and SIGKILL after its grace.")
+        notes += [f"{waiting} not running yet."] if waiting else []
     return Question(
         title=f"Cancel {_amount(jobs)}?",
-        keep="Keep running",
-        act=f"Stop {_them(running)}" if not waiting else f"Cancel all {len(jobs)}",
+        keep="Keep running" if running else f"Keep {_them(jobs)}",
+        act=f"Stop {_them(running)}" if not waiting else f"Cancel {_them(jobs)}",
         names=_described(jobs, now),
-        note="A running command gets SIGTERM, and SIGKILL after its grace."
-        + (f" {waiting} not running yet." if waiting else ""),
+        note=" ".join(notes),
     )
 
 

@@ -17,7 +17,7 @@ from queuectl_tui.screens.copy_text import CopyText, copyables
 from queuectl_tui.screens.edit_job import edit
 from queuectl_tui.screens.export_jobs import export
 from queuectl_tui.screens.job import JobScreen
-from queuectl_tui.screens.job_actions import JobActions
+from queuectl_tui.screens.job_actions import Action, JobActions
 from queuectl_tui.screens.listing import ListPicture, ListRequest, read_list
 from queuectl_tui.screens.live import LiveScreen
 from queuectl_tui.screens.running import read_progress
@@ -89,6 +89,7 @@ class JobListScreen(LiveScreen[ListPicture]):
         self.terms = Terms()
         self.actions = JobActions(session, voice_of(self))
         self._shown: JobFilter | None = None
+        self._hidden = 0
         self._reading_progress = False
         self._progressing = False
 
@@ -170,7 +171,7 @@ class JobListScreen(LiveScreen[ListPicture]):
             return
         if self._shown != request.filter and snapshot.window.position is None:
             self.table.forget_place()
-        self._shown = request.filter
+        self._shown, self._hidden = request.filter, picture.hidden
         self.table.set_sorted(self.order.column, reverse=self.order.reverse)
         self.table.show_window(
             snapshot.window, now=snapshot.at, followed=request.follow, vanished=picture.vanished
@@ -212,7 +213,8 @@ class JobListScreen(LiveScreen[ListPicture]):
         except (QueueError, OSError):
             progress = {}
         finally:
-            self._reading_progress = False
+            self._hidden = 0
+        self._reading_progress = False
         self._progressing = bool(progress)
         if table.is_attached:
             table.show_progress(progress)
@@ -229,6 +231,7 @@ class JobListScreen(LiveScreen[ListPicture]):
             visible=table.visible_range,
             total=table.total,
             marked=len(table.marks),
+            hidden=min(self._hidden, len(table.marks)),
             in_range=table.in_range,
             follows=table.keeps_in_sight,
         )
@@ -312,13 +315,19 @@ class JobListScreen(LiveScreen[ListPicture]):
         self.session.memory.note(f"sort.{self.list_name}", order_text(order))
         self.ask()
 
+    async def _act(self, action: Action) -> None:
+        """On the targets; what was done to is marked no more."""
+        targets = self.targets()
+        if await action(targets, listed=self.filter):
+            self.table.unmark(targets)
+        self.ask()
+
     def action_output(self) -> None:
         self.table.action_open()
 
     @work
     async def action_retry(self) -> None:
-        await self.actions.retry(self.targets())
-        self.ask()
+        await self._act(self.actions.retry)
 
     @work
     async def action_retry_all(self) -> None:
@@ -327,8 +336,7 @@ class JobListScreen(LiveScreen[ListPicture]):
 
     @work
     async def action_delete(self) -> None:
-        await self.actions.delete(self.targets())
-        self.ask()
+        await self._act(self.actions.delete)
 
     @work
     async def action_edit(self) -> None:

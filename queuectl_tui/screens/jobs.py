@@ -117,8 +117,7 @@ class JobsScreen(JobListScreen):
 
     @work
     async def action_cancel(self) -> None:
-        await self.actions.cancel(self.targets())
-        self.ask()
+        await self._act(self.actions.cancel)
 
     def leave_by_escape(self) -> None:
         if self._states:

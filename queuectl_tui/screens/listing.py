@@ -36,6 +36,8 @@ class ListPicture:
     request: ListRequest
     snapshot: Snapshot
     vanished: tuple[str, ...]
+    hidden: int
+    """How many marked jobs are there, but not in the list."""
     preview: Preview | None
 
 
@@ -47,8 +49,9 @@ def read_list(queue: Queue, request: ListRequest) -> ListPicture:
         preview = read_preview(
             queue, request.follow, request.preview_lines, first=request.preview_first
         )
-    vanished = tuple(queue.missing(request.marked)) if request.marked else ()
-    return ListPicture(request, snapshot, vanished, preview)
+    vanished = queue.outside(request.marked) if request.marked else []
+    unlisted = queue.outside(request.marked, request.filter) if request.marked else []
+    return ListPicture(request, snapshot, tuple(vanished), len(unlisted) - len(vanished), preview)
 
 
 def _snapshot(queue: Queue, request: ListRequest) -> Snapshot:

@@ -18,6 +18,7 @@ class _List:
     visible: tuple[int, int]
     total: int
     marked: int
+    hidden: int
     in_range: bool
     follows: bool
 
@@ -40,10 +41,11 @@ class ListTitle(OneLine):
         visible: tuple[int, int],
         total: int,
         marked: int,
+        hidden: int,
         in_range: bool,
         follows: bool,
     ) -> None:
-        self._list = _List(filter, order, visible, total, marked, in_range, follows)
+        self._list = _List(filter, order, visible, total, marked, hidden, in_range, follows)
         self._compose_line()
 
     def on_resize(self) -> None:
@@ -69,7 +71,9 @@ class ListTitle(OneLine):
         if listed.follows:
             parts.append(Part(4, (Piece("following", "$accent"),)))
         if listed.marked:
-            parts.append(Part(8, (Piece(f"{listed.marked:,} marked", "bold $accent"),)))
+            elsewhere = f", {listed.hidden:,} not listed" if listed.hidden else ""
+            text = f"{listed.marked:,} marked{elsewhere}"
+            parts.append(Part(8, (Piece(text, "bold $accent"),)))
         return parts
 
 

@@ -273,10 +273,14 @@ def test_a_reading_is_given_up_from_another_thread(queue: Queue) -> None:
     assert queue.job("after").state is JobState.PENDING
 
 
-def test_of_many_ids_those_that_no_job_has_are_found(queue: Queue) -> None:
+def test_of_many_ids_those_are_found_that_are_not_listed(queue: Queue) -> None:
     add(queue, 300)
     queue.cancel(["j6", "j299"])
     queue.delete(["j6", "j299"])
 
-    assert queue.missing([f"j{at}" for at in range(302)]) == ["j6", "j299", "j300", "j301"]
-    assert queue.missing([]) == []
+    ids = [f"j{at}" for at in range(302)]
+    assert queue.outside(ids) == ["j6", "j299", "j300", "j301"]
+    queue.cancel(["j7"])
+    cancelled = JobFilter(states=frozenset({JobState.CANCELLED}))
+    assert queue.outside(["j6", "j7", "j8"], cancelled) == ["j6", "j8"]
+    assert queue.outside([]) == []

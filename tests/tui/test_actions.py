@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from textual.widgets import Button
 
 from queuectl_tui.screens.add_job import AddJob
@@ -45,6 +46,46 @@ async def test_the_marked_dead_are_retried_together(backstage: Backstage) -> Non
         assert backstage.state("dead3") is PENDING
         assert backstage.state("dead2") is DEAD
         assert "Retrying 2 jobs" in stage.toasts()
+        await stage.until(lambda: stage.table.marks == ())
+
+
+@pytest.mark.parametrize(
+    ("key", "asked", "answer"),
+    [
+        ("x", "Cancel 2 jobs?", "Keep all 2"),
+        ("r", "Run 2 jobs again?", "Leave all 2 as they are"),
+    ],
+)
+async def test_marked_jobs_that_are_not_listed_are_asked_about(
+    backstage: Backstage, key: str, asked: str, answer: str
+) -> None:
+    backstage.pending("a", "b", "c")
+    backstage.queue.cancel(["c"])
+    if key == "r":
+        backstage.queue.cancel(["a", "b"])
+    number = "7" if key == "r" else "1"
+    async with opened(backstage, size=(100, 30)) as stage:
+        await stage.press(number, "g")
+        await stage.until(lambda: stage.rows()[-2:] == ["b", "a"])
+        await stage.press("G", "space", "k", "k", "space")
+        await stage.until(lambda: set(stage.table.marks) >= {"a"})
+        marked = stage.table.marks
+        await stage.press("5")
+        await stage.until_shown("none", f"{len(marked)} marked, {len(marked)} not listed")
+        before = {name: backstage.state(name) for name in "abc"}
+        await stage.press(key)
+        await stage.until_screen(Confirm)
+        await stage.until_shown(asked, "marked, but not in this list", answer)
+        await stage.press("escape")
+        await stage.until_screen(JobsScreen)
+        assert {name: backstage.state(name) for name in "abc"} == before
+        assert stage.table.marks == marked
+        await stage.press(key)
+        await stage.until_screen(Confirm)
+        await stage.press("y")
+        await stage.until(lambda: stage.table.marks == ())
+        wanted = JobState.CANCELLED if key == "x" else PENDING
+        assert {backstage.state(name) for name in marked} == {wanted}
 
 
 async def test_all_dead_that_match_are_retried_after_a_question(backstage: Backstage) -> None:
