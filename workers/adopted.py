@@ -165,7 +165,7 @@ class Adopted:
                     return False
             leader = candidates[0] if len(candidates) == 1 else None
         if leader is not None and (leader in reaped or _is_child(leader)):
-            self._execution.adopt(leader, self._elapsed())
+            self._execution.adopt(leader, processes.age(leader))
             self._look_for_more()
             self._narrate(f"{self._lease.job_id} goes on without its worker {self.worker}")
         else:
@@ -194,14 +194,6 @@ class Adopted:
         self._lost = True
         leader = self._entry.leader if self._entry else None
         self._execution.lose(why, time.monotonic(), leader=leader)
-
-    def _elapsed(self) -> float:
-        started_at = next(
-            attempt.started_at
-            for attempt in self._queue.history(self._lease.job_id)
-            if attempt.id == self._lease.attempt_id
-        )
-        return max(0.0, (self._queue.now() - started_at) / 1000)
 
     def _family(self, _: Lease) -> list[int]:
         """Live processes of the attempt, as far as they can be ended."""

@@ -14,6 +14,7 @@ import os
 import signal
 import socket
 import sys
+import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import lru_cache
@@ -127,6 +128,17 @@ def identify(pid: int) -> ProcessIdentity | None:
         return ProcessIdentity(pid, int(process.create_time() * 1000), boot_id())
     except psutil.Error:
         return None
+
+
+def age(pid: int) -> float:
+    """Seconds since a live process was started; on Linux, whatever the clock was set to since."""
+    identity = identify(pid)
+    if identity is None:
+        return 0.0
+    if IS_LINUX:
+        uptime = float(Path("/proc/uptime").read_text().split()[0])
+        return max(0.0, uptime - identity.start / os.sysconf("SC_CLK_TCK"))
+    return max(0.0, time.time() - identity.start / 1000)
 
 
 def parent(pid: int) -> int | None:

@@ -116,6 +116,23 @@ def test_a_stalled_worker_is_ended_where_a_limit_is_set(rig: Rig, program: Progr
     assert foreground.said().count("has been silent") == 1  # the healthy one was let be
 
 
+def test_a_clock_that_jumps_costs_an_adopted_command_no_time(rig: Rig) -> None:
+    skew = rig.folder / "skew"
+    skew.write_text("0")
+    rig.foreground(environ={"PYTHONPATH": SABOTAGE, "SABOTAGE_CLOCK": str(skew)})
+    job_id = rig.add(COUNTED, timeout=600, max_retries=0)
+    rig.file("up")
+
+    skew.write_text(f"{2 * 60 * 60 * 1000}")
+    worker = rig.runner_of(job_id)
+    kill(worker)
+    until(lambda: {other.id for other in rig.crew()} - {worker.id})
+    rig.open_gate()
+
+    assert rig.ended(job_id).state is JobState.COMPLETED
+    assert lines(rig.folder / "runs") == ["run"]
+
+
 # -- Fleeing
 
 FLIGHT = """

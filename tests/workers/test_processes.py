@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from itertools import count
@@ -86,6 +87,17 @@ def test_start_times_tell_processes_apart(spawn: Spawn) -> None:
     assert child is not None
     assert own.start < child.start
     assert own.boot_id == child.boot_id == processes.boot_id()
+
+
+def test_a_process_grows_older_by_the_second(spawn: Spawn) -> None:
+    began = time.monotonic()
+    process = spawn("sleep", "60")
+
+    until(lambda: processes.age(process.pid) >= 0.5)
+
+    assert 0.4 < time.monotonic() - began < processes.age(os.getpid())
+    process.kill()
+    until(lambda: processes.age(process.pid) == 0.0)
 
 
 def test_descendants_are_all_live_processes_below(spawn: Spawn) -> None:
