@@ -152,7 +152,7 @@ class Adopted:
     def _find_leader(self, entry: journal.Entry, reaped: Reaped) -> bool:
         """The running command, if it is our child now: then it goes on. False: look again soon."""
         leader = entry.leader
-        if leader is not None and processes.is_reused(leader, entry.start):
+        if leader is not None and processes.is_reused(leader, entry.started_by):
             leader = None
         elif leader is None:
             candidates = self._candidates(reaped)
@@ -224,7 +224,7 @@ class Adopted:
         if execution.leader is not None and not execution.ended:
             found.append(execution.leader)
         if entry is not None and entry.leader is not None and self._identity is not None:
-            found += processes.of_session(entry.leader, entry.start)
+            found += processes.of_session(entry.leader, entry.started_by)
         if entry is not None:
             found += processes.printing_into(self._scratch.files[1:])
         identities = map(processes.identify, processes.with_descendants(found))

@@ -16,13 +16,13 @@ _WIDTH = 80
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """``leader`` runs ``attempt_id``, ``None`` just before it is started; ``start`` is its start
-    time as in ``ProcessIdentity``, ``None`` if it had ended by then; ``status`` is its wait status
-    once it has ended."""
+    """``leader`` runs ``attempt_id``, ``None`` just before it is started; it had been by
+    ``started_by``, in the unit of ``ProcessIdentity.start``; ``status`` is its wait status once it
+    has ended."""
 
     attempt_id: int
     leader: int | None
-    start: int | None
+    started_by: int
     status: int | None
 
 
@@ -37,10 +37,11 @@ class Journal:
         self._write("")  # room for every line to come, be the disk full by then
 
     def starting(self, attempt_id: int) -> None:
-        self._write(f"{attempt_id} - - -")
+        self._write(f"{attempt_id} - 0 -")
 
-    def started(self, attempt_id: int, leader: int, start: int | None) -> None:
-        self._leader = f"{leader} {'-' if start is None else start}"
+    def started(self, attempt_id: int, leader: int, now: int) -> None:
+        """``now`` is the present, in the unit of ``ProcessIdentity.start``."""
+        self._leader = f"{leader} {now}"
         self._write(f"{attempt_id} {self._leader} -")
 
     def ended(self, attempt_id: int, status: int) -> None:
@@ -63,8 +64,8 @@ def read(path: Path) -> Entry | None:
     """The supervisor's end: the last entry, ``None`` when there is none."""
     with suppress(OSError, ValueError):
         attempt, *rest = path.read_text().split()
-        leader, start, status = map(_number, rest)
-        return Entry(int(attempt), leader, start, status)
+        leader, started_by, status = map(_number, rest)
+        return Entry(int(attempt), leader, started_by or 0, status)
     return None
 
 

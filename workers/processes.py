@@ -27,6 +27,8 @@ MARKER = "QUEUECTL_MARKER"
 IS_LINUX = sys.platform.startswith("linux")
 
 _PR_SET_CHILD_SUBREAPER = 36
+_TICKS = os.sysconf("SC_CLK_TCK") if IS_LINUX else 1000
+"""Those of a second that ``ProcessIdentity.start`` counts."""
 _FIRST_PID_NAMESPACE = "pid:[4026531836]"  # PROC_PID_INIT_INO of the kernel
 _IGNORED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)
 
@@ -130,15 +132,17 @@ def identify(pid: int) -> ProcessIdentity | None:
         return None
 
 
-def age(pid: int) -> float:
-    """Seconds since a live process was started; on Linux, whatever the clock was set to since."""
-    identity = identify(pid)
-    if identity is None:
-        return 0.0
+def start_clock() -> int:
+    """The present as ``ProcessIdentity.start`` has it; on Linux no clock that can be set."""
     if IS_LINUX:
-        uptime = float(Path("/proc/uptime").read_text().split()[0])
-        return max(0.0, uptime - identity.start / os.sysconf("SC_CLK_TCK"))
-    return max(0.0, time.time() - identity.start / 1000)
+        return int(time.clock_gettime(time.CLOCK_BOOTTIME) * _TICKS)
+    return int(time.time() * 1000)
+
+
+def age(pid: int) -> float:
+    """Seconds since a live process was started."""
+    identity = identify(pid)
+    return 0.0 if identity is None else max(0, start_clock() - identity.start) / _TICKS
 
 
 def parent(pid: int) -> int | None:
@@ -159,10 +163,10 @@ def is_alive(identity: ProcessIdentity) -> bool:
     return identity.pid > 0 and identify(identity.pid) == identity
 
 
-def is_reused(pid: int, start: int | None) -> bool:
-    """Whether another process has the pid of the one that was started at ``start``."""
+def is_reused(pid: int, started_by: int) -> bool:
+    """Whether another process has the pid of one that had been started by then."""
     current = identify(pid)
-    return current is not None and current.start != start
+    return current is not None and current.start > started_by
 
 
 def peek() -> tuple[int, int] | None:
@@ -219,12 +223,12 @@ def marked(markers: Iterable[str]) -> list[int]:
     ]
 
 
-def of_session(leader: int, start: int | None) -> list[int]:
-    """Live processes of the session that the process with this pid and start time leads or led.
+def of_session(leader: int, started_by: int) -> list[int]:
+    """Live processes of the session that the process leads or led that had this pid by then.
 
     No process gets a pid that a session still has.
     """
-    if is_reused(leader, start):
+    if is_reused(leader, started_by):
         return []
     return [pid for pid in _all_pids() if _session(pid) == leader and identify(pid) is not None]
 

@@ -137,9 +137,8 @@ class Worker:
             return False
         self._exhausted_for = 0.0
         if execution.leader is not None:
-            identity = processes.identify(execution.leader)
-            start = None if identity is None else identity.start
-            self._journal.started(lease.attempt_id, execution.leader, start)
+            now = processes.start_clock()
+            self._journal.started(lease.attempt_id, execution.leader, now)
         return True
 
     def _rest(self) -> None:

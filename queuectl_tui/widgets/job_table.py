@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
@@ -136,7 +137,8 @@ class JobTable(RowTable[Job]):
 
     def _wanted_columns(self) -> tuple[JobColumn, ...]:
         known = self._columns_for(self._id_width, self._progress)
-        columns = {column.name: column for column in known}
+        # one that was chosen is no extra any more
+        columns = {column.name: replace(column, keep=max(column.keep, 1)) for column in known}
         return tuple(columns[name] for name in self._chosen if name in columns) or known
 
     def _marks_changed(self) -> None:

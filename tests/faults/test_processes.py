@@ -285,24 +285,24 @@ def test_another_process_with_the_worker_s_pid_is_not_the_worker(
     until(lambda: worker.id not in {entry.id for entry in rig.queue.registry.registered()})
 
 
-def test_another_process_with_the_command_s_pid_is_not_the_command(
-    rig: Rig, innocent: subprocess.Popen[bytes]
-) -> None:
+def test_another_process_with_the_command_s_pid_is_not_the_command(rig: Rig) -> None:
     supervisor = rig.start()
     job_id = rig.add(COUNTED, max_retries=1, backoff_base=1)
     leader = rig.pid_in("up")
     worker = rig.runner_of(job_id)
     kill(supervisor, worker)
 
-    journal = rig.queue.folders.journal(worker.id)
-    journal.write_text(journal.read_text().replace(f" {leader} ", f" {innocent.pid} "))
-    rig.open_gate()
-    rig.start()
+    with subprocess.Popen(["sleep", "120"], start_new_session=True) as innocent:
+        journal = rig.queue.folders.journal(worker.id)
+        journal.write_text(journal.read_text().replace(f" {leader} ", f" {innocent.pid} "))
+        rig.open_gate()
+        rig.start()
 
-    job = rig.ended(job_id)
-    assert (job.state, job.attempts) == (JobState.COMPLETED, 2)
-    assert not runs(leader)
-    assert innocent.poll() is None
+        job = rig.ended(job_id)
+        assert (job.state, job.attempts) == (JobState.COMPLETED, 2)
+        assert not runs(leader)
+        assert innocent.poll() is None
+        innocent.kill()
 
 
 def test_after_a_reboot_jobs_start_over_and_nothing_is_signalled(rig: Rig) -> None:

@@ -127,6 +127,7 @@ def test_a_session_outlives_its_leader(spawn: Spawn) -> None:
 
     assert found() == {leader.pid, member}
     assert processes.of_session(leader.pid, identity.start - 1) == []
+    assert identity.start <= processes.start_clock()
     leader.kill()
     leader.wait()
     assert found() == {member}
@@ -225,15 +226,15 @@ def test_the_journal_tells_the_last_step(tmp_path: Path) -> None:
     assert journal.read(path) is None
 
     written.starting(12)
-    assert journal.read(path) == journal.Entry(12, None, None, None)
+    assert journal.read(path) == journal.Entry(12, None, 0, None)
     written.started(12, 3456, 789)
     assert journal.read(path) == journal.Entry(12, 3456, 789, None)
     written.ended(12, 0x0300)
     assert journal.read(path) == journal.Entry(12, 3456, 789, 0x0300)
     written.starting(13)
-    assert journal.read(path) == journal.Entry(13, None, None, None)
-    written.started(13, 3457, None)
-    assert journal.read(path) == journal.Entry(13, 3457, None, None)
+    assert journal.read(path) == journal.Entry(13, None, 0, None)
+    written.started(13, 3457, 790)
+    assert journal.read(path) == journal.Entry(13, 3457, 790, None)
 
     written.close()
     assert not path.exists()
