@@ -98,6 +98,11 @@ class Adopted:
         return self._execution.leader
 
     @property
+    def leader_is_unknown(self) -> bool:
+        """Whether the worker died before it could note what it had started."""
+        return self._entry is not None and self._entry.leader is None
+
+    @property
     def left_strays(self) -> bool:
         """Whether its command runs, and may have left here what can't be traced to it."""
         return self._witnessed and not self._execution.ended

@@ -180,7 +180,8 @@ class Supervisor:
         for member in tuple(self._dead):
             self._take_over(member.id, member.identity, witnessed=True)
             self._dead.remove(member)
-        for adopted in tuple(self._adopted):
+        # Who knows what it looks for takes it, before others guess at what is left.
+        for adopted in sorted(self._adopted, key=lambda one: one.leader_is_unknown):
             adopted.advance(self._orphans, stop=self._orders.stop == "now")
             if adopted.over:
                 self._adopted.remove(adopted)

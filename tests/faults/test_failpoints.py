@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import signal
+
 import pytest
 
 from store import AttemptState, JobState, Stream
 from tests.faults.outside import SABOTAGE, kill, lines
-from tests.workers.rig import Rig, runs, until
+from tests.workers.rig import Rig, gated, runs, until
 
 STEPS = ("claimed", "starting", "spawned", "running", "ended", "noted", "recording", "recorded")
 NOT_YET_STARTED = ("claimed", "starting")
@@ -61,6 +63,34 @@ def test_the_job_claimed_with_the_last_result_is_given_back(rig: Rig) -> None:
     states = [attempt.state for attempt in rig.history(second)]
     assert states == [AttemptState.RELEASED, AttemptState.COMPLETED]
     assert lines(rig.folder / "runs") == ["run"] * 2
+
+
+def test_two_workers_die_and_one_could_not_say_what_it_had_started(rig: Rig) -> None:
+    death = Death(rig, "spawned")
+    death.done.touch()
+    supervisor = rig.foreground("--count", "2", environ=death.environ)
+    until(lambda: len(rig.crew()) == 2)
+    gates = {rig.add(f"{gated(name)}; {LINE.format(code=0)}"): name for name in "ab"}
+    until(lambda: all(rig.queue.job(job_id).state is JobState.PROCESSING for job_id in gates))
+    older, younger = sorted(rig.crew(), key=lambda worker: int(worker.id[1:]))
+    known = next(job_id for job_id in gates if rig.queue.job(job_id).worker == younger.id)
+    rig.open_gate("ab".replace(gates[known], ""))
+    until(lambda: lines(rig.folder / "runs") == ["run"])
+    rig.reached(next(job_id for job_id in gates if job_id != known), JobState.COMPLETED)
+
+    supervisor.hears(signal.SIGSTOP)
+    death.done.unlink()
+    unsaid = rig.add(LINE.format(code=0))
+    until(lambda: not runs(older.pid))
+    kill(younger)
+    rig.open_gate(gates[known])
+    until(lambda: not rig.tree(known) and not rig.tree(unsaid))
+    supervisor.hears(signal.SIGCONT)
+
+    for job_id in (known, unsaid):
+        assert rig.ended(job_id).state is JobState.COMPLETED
+        assert [attempt.state for attempt in rig.history(job_id)] == [AttemptState.COMPLETED]
+    assert lines(rig.folder / "runs") == ["run"] * 3
 
 
 @pytest.mark.parametrize("step", ["registering", "enlisting", "identifying", "enlisted"])
