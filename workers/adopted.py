@@ -143,7 +143,7 @@ class Adopted:
         """Find out what became of the command; False when that can't be told yet."""
         entry = self._entry
         if self._recorded or self._identity is None or self._is_of_another_boot():
-            self._lose("its worker died")
+            self._lose()
         elif entry is None:
             self._give_back()
         elif entry.status is not None:
@@ -174,7 +174,7 @@ class Adopted:
             self._look_for_more()
             self._narrate(f"{self._lease.job_id} goes on without its worker {self.worker}")
         else:
-            self._lose("its worker and supervisor died")
+            self._lose()
         return True
 
     def _candidates(self, reaped: Reaped) -> list[int]:
@@ -193,12 +193,20 @@ class Adopted:
         with suppress(LeaseLost):
             self._queue.release(self._lease, _NEVER_STARTED)
         self._recorded = True
-        self._lose("never started")
+        self._lose()
 
-    def _lose(self, why: str) -> None:
+    def _lose(self) -> None:
         self._lost = True
         leader = self._entry.leader if self._entry else None
-        self._execution.lose(why, time.monotonic(), leader=leader)
+        self._execution.lose(self._cause(), time.monotonic(), leader=leader)
+
+    def _cause(self) -> str:
+        """What happened to the worker."""
+        if self._identity is None:
+            return "its worker is not known any more"
+        if self._is_of_another_boot():
+            return "the machine was restarted"
+        return "its worker died" if self._witnessed else "its worker and supervisor died"
 
     def _family(self, _: Lease) -> list[int]:
         """Live processes of the attempt, as far as they can be ended."""

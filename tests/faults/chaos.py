@@ -1,8 +1,9 @@
 """Kill workers and supervisors at random while jobs run; then count what the jobs wrote.
 
-The checker reads nothing but the jobs' own log, the command line's JSON and its exit codes. Each
-job takes a lock of its own before it writes, without waiting: where the lock is held, two
-executions of one job ran at a time, and the job says so.
+The checker reads nothing but the jobs' own log, the command line's JSON and its exit codes, and its
+own record of whom it killed when: the reasons that the program gives are not believed. Each job
+takes a lock of its own before it writes, without waiting: where the lock is held, two executions of
+one job ran at a time, and the job says so.
 """
 
 from __future__ import annotations
@@ -18,10 +19,11 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
-from store import open_store
-from workers import living
+from store import Worker, WorkerKind, open_store
+from workers import living, processes
 
 JOB = """
 exec 9>"$LOCKS/$QUEUECTL_JOB_ID"
@@ -73,6 +75,9 @@ class Chaos:
         self.tally = Tally(jobs=jobs)
         self.queue = open_store(str(self.db))
         self.supervisor: subprocess.Popen[bytes] | None = None
+        self.started_by: dict[str, int] = {}  # worker to supervisor, where that was seen alive
+        self.killed_workers: set[str] = set()
+        self.killed_supervisors: dict[int, int] = {}  # and when, in UTC milliseconds
 
     def run(self, *, for_kills: int) -> Tally:
         """Kill until ``for_kills`` workers have been, and go on until every job has ended."""
@@ -122,14 +127,16 @@ class Chaos:
                 self.kill(victims)
                 self.kill_supervisor()
 
-    def kill(self, pids: Sequence[int]) -> None:
-        for pid in pids:
+    def kill(self, workers: Sequence[Worker]) -> None:
+        for worker in workers:
             with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+                os.kill(worker.pid, signal.SIGKILL)
+                self.killed_workers.add(worker.id)
                 self.tally.worker_kills += 1
 
     def kill_supervisor(self) -> None:
         assert self.supervisor is not None
+        self.killed_supervisors[self.supervisor.pid] = self.queue.now()
         self.supervisor.kill()
         self.supervisor.wait()
         self.tally.supervisor_kills += 1
@@ -182,13 +189,25 @@ class Chaos:
         """More than one execution only where worker and supervisor were both killed."""
         history = json.loads(self.cli("show", name, "--json"))["history"]
         lost = [attempt for attempt in history if attempt["state"] == "lost"]
-        both = [a for a in lost if a["error"] == "its worker and supervisor died"]
+        both = [a for a in lost if self.were_both_killed(a["worker"], a["finished_at"])]
         if executions > 1 + len(both) or len(both) != len(lost):
             self.tally.unexplained.append(f"{name}: {executions} executions, {history}")
 
-    def crew(self) -> list[int]:
-        """Pids of the workers that run a job, also of those whose supervisor is dead."""
-        return [worker.pid for worker in living(self.queue) if worker.job is not None]
+    def were_both_killed(self, worker: str, by: str) -> bool:
+        """Whether this harness had killed a worker and its supervisor by then."""
+        supervisor = self.started_by.get(worker)
+        killed_at = 0 if supervisor is None else self.killed_supervisors.get(supervisor)
+        until = datetime.fromisoformat(by).timestamp() * 1000
+        return worker in self.killed_workers and killed_at is not None and killed_at <= until
+
+    def crew(self) -> list[Worker]:
+        """The workers that run a job, also those whose supervisor is dead."""
+        assert self.supervisor is not None
+        found = [one for one in living(self.queue) if one.kind is WorkerKind.WORKER]
+        for worker in found:
+            if processes.parent(worker.pid) == self.supervisor.pid:
+                self.started_by[worker.id] = self.supervisor.pid
+        return [worker for worker in found if worker.job is not None]
 
     def command(self, *arguments: str) -> list[str]:
         return [sys.executable, "-m", "queuectl_tui", "--db", str(self.db), *arguments]

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from .chaos import Chaos
+from .outside import SABOTAGE
 
 # Shorter by hand: QUEUECTL_CHAOS=0.2 pytest tests/faults/test_chaos.py. CI always runs it whole.
 SCALE = 1.0 if os.environ.get("CI") else float(os.environ.get("QUEUECTL_CHAOS", "1"))
 SEEDS = (11, 22, 33, 44, 55)
 JOBS = round(400 * SCALE)
 KILLS = round(100 * SCALE)
-SABOTAGE = str(Path(__file__).with_name("sabotage"))
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -33,7 +33,12 @@ def test_no_job_is_lost_or_doubled_while_everything_is_killed(
 
 
 @pytest.mark.parametrize(
-    ("bug", "symptom"), [("requeue_at_once", "overlapping"), ("call_it_done", "lost")]
+    ("bug", "symptom"),
+    [
+        ("requeue_at_once", "overlapping"),
+        ("call_it_done", "lost"),
+        ("throw_it_away", "unexplained"),
+    ],
 )
 def test_the_harness_finds_a_planted_bug(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bug: str, symptom: str

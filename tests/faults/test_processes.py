@@ -327,6 +327,7 @@ def test_after_a_reboot_jobs_start_over_and_nothing_is_signalled(rig: Rig) -> No
     assert (job.state, job.attempts) == (JobState.COMPLETED, 2)
     lost, again = rig.history(job_id)
     assert (lost.state, again.state) == (AttemptState.LOST, AttemptState.COMPLETED)
+    assert lost.error == "the machine was restarted"
     assert again.started_at - (lost.finished_at or 0) < 3000
     until(lambda: not runs(leader))
 

@@ -137,17 +137,24 @@ def plant_bug(bug: str) -> None:
         self._recorded = True
         self._family = lambda lease: []
         self._execution._family = self._family
-        self._lose("its worker died")
+        self._lose()
         return True
 
     def call_it_done(self: Any, *_: object) -> bool:
         """Take the job for done when its worker has died."""
         self._queue.finish(self._lease, Outcome(AttemptState.COMPLETED, exit_code=0))
         self._recorded = True
-        self._lose("its worker died")
+        self._lose()
         return True
 
-    Adopted._trace = {"requeue_at_once": requeue_at_once, "call_it_done": call_it_done}[bug]  # type: ignore[method-assign]
+    def throw_it_away(self: Any, *_: object) -> bool:
+        """End the command when only its worker has died, and say that both have."""
+        self._witnessed = False
+        self._lose()
+        return True
+
+    plants = (requeue_at_once, call_it_done, throw_it_away)
+    Adopted._trace = {plant.__name__: plant for plant in plants}[bug]  # type: ignore[method-assign]
 
 
 if "SABOTAGE_DIE" in os.environ:
