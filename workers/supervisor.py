@@ -83,6 +83,8 @@ class Supervisor:
         self._lock = _lock_pool(queue, pool)
         self._host = socket.gethostname()
         self._crew: dict[int, Member] = {}
+        self._from_before = set(processes.children(os.getpid()))
+        """Children that this process had already when it was a shell, say."""
         self._dead: list[Member] = []
         self._adopted: list[Adopted] = []
         self._orphans: Reaped = {}
@@ -169,6 +171,8 @@ class Supervisor:
                     dead.append(self._dismiss(pid, status))
                 elif pid in self._hooks:
                     self._hooks.reaped(pid, status)
+                elif pid in self._from_before:
+                    self._from_before.remove(pid)
                 else:
                     self._orphans[pid] = Ended(status, usage, led_session)
         self._dead += dead
@@ -237,7 +241,8 @@ class Supervisor:
         if not processes.IS_LINUX:
             return []
         leaders = {one.leader for one in self._adopted if one.leader is not None}
-        found = set(processes.descendants(os.getpid(), besides=leaders.union(self._crew)))
+        known = {*self._crew, *self._from_before, *leaders}
+        found = set(processes.descendants(os.getpid(), besides=known))
         if found:
             found.difference_update(self._hooks.tree(), *(one.tree() for one in self._adopted))
         return list(found)
@@ -249,7 +254,7 @@ class Supervisor:
 
     def _strangers(self) -> list[int]:
         """Children, ended ones too, that are neither workers, hooks nor commands taken over."""
-        known = {*self._crew, *(adopted.leader for adopted in self._adopted)}
+        known = {*self._crew, *self._from_before, *(adopted.leader for adopted in self._adopted)}
         found = processes.children(os.getpid())
         return [pid for pid in found if pid not in known and pid not in self._hooks]
 

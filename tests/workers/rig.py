@@ -91,13 +91,18 @@ class Rig:
         return supervisor
 
     def foreground(
-        self, *options: str, environ: Mapping[str, str] | None = None, umask: int = -1
+        self,
+        *options: str,
+        environ: Mapping[str, str] | None = None,
+        umask: int = -1,
+        prefix: Sequence[str] = (),
     ) -> Foreground:
         """``worker start`` as a child of the test, its workers up."""
         narration = self.folder.parent / f"narration-{len(self._foregrounds)}"
         with narration.open("wb") as stderr:
             process = subprocess.Popen(
                 [
+                    *prefix,
                     *(sys.executable, "-P", "-m", "queuectl_tui", "--db", self.queue.url),
                     *("worker", "start", *options),
                 ],

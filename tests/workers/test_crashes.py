@@ -141,6 +141,22 @@ def test_a_hook_is_not_taken_for_what_a_dead_worker_left(rig: Rig, after: str) -
     rig.file("done")
 
 
+def test_what_a_shell_started_before_it_became_the_supervisor_is_let_be(rig: Rig) -> None:
+    rig.foreground(
+        prefix=("sh", "-c", 'sleep 60 & echo $! > "$0"; exec "$@"', str(rig.folder / "before"))
+    )
+    before = rig.pid_in("before")
+    job_id = started(rig, COUNTED)
+    worker = rig.runner_of(job_id)
+    kill(worker)
+
+    rig.open_gate()
+    assert rig.ended(job_id).state is JobState.COMPLETED
+    until(lambda: worker.id not in [entry.id for entry in rig.queue.registry.registered()])
+    assert runs(before)
+    os.kill(before, signal.SIGKILL)
+
+
 def test_a_drain_waits_for_an_adopted_command(rig: Rig) -> None:
     rig.start()
     job_id = started(rig, COUNTED)
