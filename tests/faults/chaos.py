@@ -80,13 +80,17 @@ class Chaos:
         self.killed_supervisors: dict[int, int] = {}  # and when, in UTC milliseconds
 
     def run(self, *, for_kills: int) -> Tally:
-        """Kill until ``for_kills`` workers have been, and go on until every job has ended."""
+        """Kill until ``for_kills`` workers have been, and a fifth as many supervisors.
+
+        Then go on until every job has ended.
+        """
         self.cli("config", "set", "backoff_base", "1")
         self.cli("config", "set", "backoff_max", "0.05")
         self.enqueue()
         self.start()
         try:
-            while self.tally.worker_kills < for_kills:
+            tally = self.tally
+            while tally.worker_kills < for_kills or tally.supervisor_kills < for_kills // 5:
                 time.sleep(self.random.uniform(0.05, 0.35))
                 self.strike()
             self.ensure_supervisor()
