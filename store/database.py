@@ -30,12 +30,13 @@ APPLICATION_ID = 0x51435455  # "QCTU"
 MINIMUM_SQLITE = (3, 37, 0)  # STRICT tables; RETURNING is older
 _MAGIC = b"SQLite format 3\x00"
 _BUSY_MS = 200
+_PAGE_SIZE = 2048  # bytes; a change writes ten pages or so, each of them whole
 _LOOK_AT_GATE = 0.001  # seconds, at most, between two looks of somebody who waits
 _PRAGMAS = (
     "foreign_keys = 1",
     "cache_size = -8000",
     "temp_store = MEMORY",
-    "wal_autocheckpoint = 8000",  # pages; supervisors see to it sooner, and away from the writers
+    "wal_autocheckpoint = 16000",  # pages; supervisors see to it sooner, and away from the writers
     "secure_delete = FAST",  # where pages are zeroed as they become free, pruning writes them all
     f"journal_size_limit = {16 << 20}",
 )
@@ -73,6 +74,7 @@ class Database:
             self._prepare_own_folder()
             if version != migrations.LATEST:
                 self._migrate()
+            self._keep_a_log()
             info = os.stat(path)
         _in_use.setdefault((info.st_dev, info.st_ino), self)
 
@@ -263,6 +265,7 @@ class Database:
         deadline = time.monotonic() + self._patience
         connection = self.connection()
         with self._through_gate(deadline):
+            connection.execute(f"PRAGMA page_size = {_PAGE_SIZE}")  # nothing to one that is filled
             connection.execute("PRAGMA synchronous = FULL")
             _begin_immediate(connection, deadline)
             try:
@@ -275,10 +278,19 @@ class Database:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
                 raise
-            # Only now: the first commit went into the main file, so that its header always
-            # tells whose it is.
-            connection.execute("PRAGMA journal_mode = WAL")
             connection.execute(f"PRAGMA synchronous = {self._synchronous}")
+
+    def _keep_a_log(self) -> None:
+        """Write ahead, if the file doesn't say so yet: it is new, or a backup's copy.
+
+        A new one only now: its first commit went into the file itself, so that its header always
+        tells whose it is.
+        """
+        connection = self.connection()
+        if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+            deadline = time.monotonic() + self._patience
+            with self._through_gate(deadline):
+                _retry_locked(lambda: connection.execute("PRAGMA journal_mode = WAL"), deadline)
 
     def _version(self) -> int:
         connection = self.connection()

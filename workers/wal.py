@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from store.queue import Queue
 
-_LONG = 4_000  # pages: 16 MB, and about four hundred jobs
+_LONG = 8_000  # pages: 16 MB, and about eight hundred jobs
 _SOONEST, _LATEST = 0.1, 10.0  # seconds between two checkpoints
 
 

@@ -373,6 +373,8 @@ def test_a_backup_while_jobs_run_is_a_store_of_its_own(rig: Rig, program: Progra
         assert raw.execute("PRAGMA quick_check").fetchall() == [("ok",)]
 
     copy = open_store(str(target), create=False)
+    with closing(sqlite3.connect(target)) as raw:
+        assert raw.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     assert copy.store_id != rig.queue.store_id
     assert copy.registry.registered() == []
     assert copy.count() == len(busy) + 2
@@ -390,8 +392,10 @@ def start_over(copy: Queue, job_id: str, rig: Rig) -> None:
         raw.execute("UPDATE job SET command = 'echo again', backoff_base = 1")
         raw.commit()
     with Program(copy.url).start("worker", "start") as supervisor:
-        until(lambda: copy.job(job_id).state is JobState.COMPLETED)
-        supervisor.send_signal(signal.SIGTERM)
-        supervisor.communicate(timeout=30)
+        try:
+            until(lambda: copy.job(job_id).state is JobState.COMPLETED)
+        finally:
+            supervisor.send_signal(signal.SIGTERM)
+            supervisor.communicate(timeout=30)
     assert [attempt.state.value for attempt in copy.history(job_id)] == ["lost", "completed"]
     copy.close()
