@@ -31,7 +31,8 @@ MINIMUM_SQLITE = (3, 37, 0)  # STRICT tables; RETURNING is older
 _MAGIC = b"SQLite format 3\x00"
 _BUSY_MS = 200
 _PAGE_SIZE = 2048  # bytes; a change writes ten pages or so, each of them whole
-_LOOK_AT_GATE = 0.001  # seconds, at most, between two looks of somebody who waits
+_LOOK_SOON, _SOON = 0.00002, 20  # seconds between the first so many looks of somebody who waits
+_LOOK_AT_GATE = 0.001  # seconds between the later ones
 _PRAGMAS = (
     "foreign_keys = 1",
     "cache_size = -8000",
@@ -233,7 +234,7 @@ class Database:
         return locks
 
     def _lock(self, fd: int, deadline: float) -> None:
-        pause = 0.00005
+        looks = 0
         while True:
             try:
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -241,8 +242,8 @@ class Database:
             except BlockingIOError:
                 if time.monotonic() > deadline:
                     raise _busy(self.path) from None
-                time.sleep(pause)
-                pause = min(pause * 1.5, _LOOK_AT_GATE)
+                looks += 1  # what a worker changes is soon done
+                time.sleep(_LOOK_SOON if looks <= _SOON else _LOOK_AT_GATE)
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self.path, timeout=_BUSY_MS / 1000, isolation_level=None)

@@ -44,15 +44,16 @@ class Leasing:
     ) -> Lease | None:
         """Lease the best ready job to ``worker``."""
         now = self._clock()
-        connection.execute(_PROMOTE, (now, _PROMOTED_AT_ONCE))
+        due = self.next_due(connection)
+        if due is not None and due <= now:
+            connection.execute(_PROMOTE, (now, _PROMOTED_AT_ONCE))
         if self._is_full(connection):
             return None
         row = connection.execute(_claim_best(len(queues)), (worker, now, *queues)).fetchone()
         if row is None:
             return None
         attempt_id, seq = row
-        slot = self._free_slot(connection, seq)
-        taken = connection.execute(_TAKE, (attempt_id, slot, worker, now, now, seq)).fetchone()
+        taken = connection.execute(_TAKE, (attempt_id, worker, now, now, seq)).fetchone()
         return self._lease(connection, taken)
 
     def finish(self, connection: sqlite3.Connection, lease: Lease, outcome: Outcome) -> bool:
@@ -147,11 +148,6 @@ class Leasing:
         """Whether as many jobs run as setting ``max_running`` allows."""
         most = int(self._settings.values()["max_running"])
         return bool(most) and connection.execute(_RUNNING).fetchone()[0] >= most
-
-    def _free_slot(self, connection: sqlite3.Connection, seq: int) -> int:
-        """The lowest number that no running job of the same queue has."""
-        taken = {slot for (slot,) in connection.execute(_TAKEN_SLOTS, (seq,))}
-        return next(slot for slot in range(len(taken) + 1) if slot not in taken)
 
     def _environment(
         self, connection: sqlite3.Connection, environment: int | None
@@ -268,7 +264,12 @@ _PROMOTE = f"""
 _RUNNING = "SELECT count(*) FROM job INDEXED BY job_running WHERE lease IS NOT NULL"
 _TAKEN_SLOTS = """
     SELECT other.slot FROM job AS other INDEXED BY job_running
-    WHERE other.lease IS NOT NULL AND other.queue = (SELECT queue FROM job WHERE seq = ?)
+    WHERE other.lease IS NOT NULL AND other.queue = job.queue
+"""
+_LOWEST_FREE_SLOT = f"""
+    SELECT min(slot) FROM (
+        SELECT 0 AS slot UNION ALL SELECT taken.slot + 1 FROM ({_TAKEN_SLOTS}) AS taken)
+    WHERE slot NOT IN ({_TAKEN_SLOTS})
 """
 
 
@@ -283,9 +284,9 @@ def _lease_columns(attempt: str) -> str:
 
 
 _TAKE = f"""
-    UPDATE job SET state = 'processing', ready = 0, lease = ?, slot = ?, attempts = attempts + 1,
-        number = number + 1, worker = ?, started_at = ?, finished_at = NULL, exit_code = NULL,
-        signal = NULL, updated_at = ?
+    UPDATE job SET state = 'processing', ready = 0, lease = ?, slot = ({_LOWEST_FREE_SLOT}),
+        attempts = attempts + 1, number = number + 1, worker = ?, started_at = ?,
+        finished_at = NULL, exit_code = NULL, signal = NULL, updated_at = ?
     WHERE seq = ? RETURNING {_lease_columns("lease")}
 """
 _LEASED = f"""
