@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import select
 import signal
@@ -65,6 +66,7 @@ if TYPE_CHECKING:
 
 _TERMINAL_CHECK = 1.0
 _LEAVE_WITHIN = 1.0
+_SETTLED_AFTER = 1.0
 _THEME = "theme"
 
 
@@ -155,6 +157,7 @@ class QueueApp(App[None]):
         self.install_screen(QueuesScreen(self.session), "queues")
         self.install_screen(SchedulesScreen(self.session), "schedules")
         self.push_screen(JobsScreen(self.session))
+        self.set_timer(_SETTLED_AFTER, gc.freeze)  # to look through all of it is a pause one feels
         if not self.is_headless:
             loop = get_running_loop()
             for number in (signal.SIGHUP, signal.SIGTERM):

@@ -70,6 +70,7 @@ class LiveScreen(Screen[None], Generic[Picture]):
         self._shown_at = 0.0
         self._error: str | None = None
         self._held: ExitStack | None = None
+        self._asked_meanwhile = False
 
     # -- what a screen says about itself
 
@@ -106,6 +107,12 @@ class LiveScreen(Screen[None], Generic[Picture]):
 
     def ask(self) -> None:
         """Read again, now: another part, order or filter is wanted."""
+        if self._held is not None:  # first of all what is waited for
+            self._asked_meanwhile = True
+            return
+        self._read_again()
+
+    def _read_again(self) -> None:
         self._asked.set()
         self._give_up_the_obsolete()
 
@@ -119,13 +126,16 @@ class LiveScreen(Screen[None], Generic[Picture]):
             self._held = ExitStack()
             self._held.enter_context(self.app.batch_update())
             self._held.callback(self.set_timer(_HOLD, self._let_go).stop)
-        self.ask()
+        self._read_again()
 
     def _let_go(self) -> None:
         if self._held is not None:
             self._held.close()
             self._held = None
             self.check_idle()
+            if self._asked_meanwhile:
+                self._asked_meanwhile = False
+                self.call_after_refresh(self.ask)
 
     def _give_up_the_obsolete(self) -> None:
         """Again and again, since what strikes between two statements of a reading is lost."""

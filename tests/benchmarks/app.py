@@ -16,6 +16,7 @@ import psutil
 import pyte
 from measure import Filling, Row, percentile, store
 
+from queuectl_tui.widgets.job_columns import job_columns, sort_titles
 from store import NewJob
 from workers import start_detached
 
@@ -151,12 +152,13 @@ def _cursor(text: str) -> str | None:
 
 def _sorted(terminal: Terminal, column: str) -> list[float]:
     """Until the key is answered, and until the rows are there."""
+    title = sort_titles(job_columns(8))[column]
     terminal.press(":", lambda text: re.search(r"^ *:", text, re.MULTILINE))
     terminal.press(f"sort {column}", lambda text: f"sort {column}" in text)
     return terminal.press(
         "\r",
         lambda text: f"sort {column}" not in text,
-        lambda text: f"· {column}" in text and not re.search(r"[A-Z]…", text),
+        lambda text: f"· {title}" in text and not re.search(r"[A-Z]…", text),
     )
 
 
