@@ -53,7 +53,8 @@ class Leasing:
         if row is None:
             return None
         attempt_id, seq = row
-        taken = connection.execute(_TAKE, (attempt_id, worker, now, now, seq)).fetchone()
+        slot = self._free_slot(connection, seq)
+        taken = connection.execute(_TAKE, (attempt_id, slot, worker, now, now, seq)).fetchone()
         return self._lease(connection, taken)
 
     def finish(self, connection: sqlite3.Connection, lease: Lease, outcome: Outcome) -> bool:
@@ -148,6 +149,11 @@ class Leasing:
         """Whether as many jobs run as setting ``max_running`` allows."""
         most = int(self._settings.values()["max_running"])
         return bool(most) and connection.execute(_RUNNING).fetchone()[0] >= most
+
+    def _free_slot(self, connection: sqlite3.Connection, seq: int) -> int:
+        """The lowest number that no running job of the same queue has."""
+        taken = {slot for (slot,) in connection.execute(_TAKEN_SLOTS, (seq,))}
+        return next(slot for slot in range(len(taken) + 1) if slot not in taken)
 
     def _environment(
         self, connection: sqlite3.Connection, environment: int | None
@@ -264,12 +270,7 @@ _PROMOTE = f"""
 _RUNNING = "SELECT count(*) FROM job INDEXED BY job_running WHERE lease IS NOT NULL"
 _TAKEN_SLOTS = """
     SELECT other.slot FROM job AS other INDEXED BY job_running
-    WHERE other.lease IS NOT NULL AND other.queue = job.queue
-"""
-_LOWEST_FREE_SLOT = f"""
-    SELECT min(slot) FROM (
-        SELECT 0 AS slot UNION ALL SELECT taken.slot + 1 FROM ({_TAKEN_SLOTS}) AS taken)
-    WHERE slot NOT IN ({_TAKEN_SLOTS})
+    WHERE other.lease IS NOT NULL AND other.queue = (SELECT queue FROM job WHERE seq = ?)
 """
 
 
@@ -284,9 +285,9 @@ def _lease_columns(attempt: str) -> str:
 
 
 _TAKE = f"""
-    UPDATE job SET state = 'processing', ready = 0, lease = ?, slot = ({_LOWEST_FREE_SLOT}),
-        attempts = attempts + 1, number = number + 1, worker = ?, started_at = ?,
-        finished_at = NULL, exit_code = NULL, signal = NULL, updated_at = ?
+    UPDATE job SET state = 'processing', ready = 0, lease = ?, slot = ?, attempts = attempts + 1,
+        number = number + 1, worker = ?, started_at = ?, finished_at = NULL, exit_code = NULL,
+        signal = NULL, updated_at = ?
     WHERE seq = ? RETURNING {_lease_columns("lease")}
 """
 _LEASED = f"""
