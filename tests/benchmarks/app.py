@@ -112,7 +112,7 @@ def _keys(terminal: Terminal) -> Iterator[Row]:
     yield from _figures("end", ends, _KEY)
     states = [
         terminal.press(key, lambda text, word=word: re.search(rf"Jobs +{word}\b", text))[0]
-        for _ in range(_TIMES // 3)
+        for _ in range(_TIMES)
         for key, word in (("1", "PENDING"), ("3", "RUNNING"), ("7", "CANCELLED"))
     ]
     yield from _figures("filter by state", states, _KEY)
