@@ -92,7 +92,8 @@ def _status_parts(status: Status) -> list[Part]:
     parts.append(Part(2, (Piece(sparkline(_finished(status)), "$primary"),)))
     failed = failed_percent(status)
     if failed is not None:
-        parts.append(Part(3, (Piece("fail ", "dim"), Piece(f"{failed:.2g}%"))))
+        share = f"{failed:.0f}%" if failed >= 10 else f"{failed:.2g}%"
+        parts.append(Part(3, (Piece("fail ", "dim"), Piece(share))))
     if failed:
         bars = sparkline([minute[1] for minute in status.per_minute[-_MINUTES:]])
         parts.append(Part(1, (Piece(bars, "$error"),)))

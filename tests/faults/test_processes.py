@@ -236,7 +236,8 @@ def test_no_retry_starts_beside_what_may_be_left_of_it(rig: Rig) -> None:
     away = "echo $$ > away-$0; exec /bin/sleep 60 > /dev/null 2>&1"
     line = (
         "if [ $QUEUECTL_ATTEMPT = 2 ]; then"
-        " kill -0 $(cat away-{0}) && echo beside > second-{0} || echo alone > second-{0}; exit; fi;"
+        " case $(cut -d' ' -f3 /proc/$(cat away-{0})/stat) in ''|Z) echo alone;; *) echo beside;;"
+        " esac > second-{0}; exit; fi;"  # a zombie runs no more
         f" (setsid env -i /bin/sh -c '{away}' {{0}} &);"
         " until [ -s away-{0} ]; do sleep 0.02; done;"
         " echo $$ > up-{0}; until [ -e gate-{0} ]; do sleep 0.02; done; exit 1"

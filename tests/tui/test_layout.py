@@ -186,3 +186,15 @@ async def test_a_quiet_screen_paints_nothing(backstage: Backstage) -> None:
         await stage.until(lambda: stage.listing._token != token, "a new picture was read")
         await stage.pilot.pause()
         assert painted == []
+
+
+@pytest.mark.parametrize(
+    ("dead", "done", "shown"), [(1, 0, "fail 100%"), (1, 6, "fail 14%"), (1, 30, "fail 3.2%")]
+)
+async def test_the_share_of_failures_is_told_in_a_few_digits(
+    backstage: Backstage, dead: int, done: int, shown: str
+) -> None:
+    backstage.dead(*(f"dead{number}" for number in range(dead)))
+    backstage.ended(*(f"done{number}" for number in range(done)))
+    async with opened(backstage, size=(120, 36)) as stage:
+        await stage.until_shown(shown)
