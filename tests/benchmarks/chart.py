@@ -140,7 +140,7 @@ def _curves(
     lines = {name: points for name, points in lines.items() if points}
     if not lines:
         return
-    left, right, top, bottom = 52, _PANEL_WIDTH - 128, 62, _PANEL_HEIGHT - 34
+    left, right, top, bottom = 64, _PANEL_WIDTH - 128, 62, _PANEL_HEIGHT - 34
     places = sorted({at for points in lines.values() for at, _ in points})
     values = [value for points in lines.values() for _, value in points]
     lowest, highest = math.floor(math.log10(min(values))), math.ceil(math.log10(max(values)))
