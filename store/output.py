@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple, Protocol, TypeVar
 
@@ -41,6 +41,12 @@ def recorded(connection: sqlite3.Connection, attempt_id: int, stream: Stream) ->
     return Recorded(AttemptState(row[0]), *row[1:])
 
 
+def remove(files: Iterable[Path]) -> None:
+    """Remove what is there of ``files``; do it once the store has forgotten them."""
+    for path in files:
+        path.unlink(missing_ok=True)
+
+
 class Folders:
     """Where output rests on disk. Names are made of row numbers, never of what people chose."""
 
@@ -58,8 +64,7 @@ class Folders:
 
     def clear_scratch(self, worker: str) -> None:
         """Remove what a worker that is gone left behind."""
-        for path in (self.journal(worker), *(self.scratch(worker, stream) for stream in Stream)):
-            path.unlink(missing_ok=True)
+        remove((self.journal(worker), *(self.scratch(worker, stream) for stream in Stream)))
 
     def kept(self, attempt_id: int, stream: Stream) -> Path:
         """Where a large output stays after its attempt."""

@@ -38,7 +38,7 @@ from store.jobs import (
 )
 from store.late import Late
 from store.leasing import Leasing
-from store.output import Folders, OutputView, Recorded, StoredOutput, recorded
+from store.output import Folders, OutputView, Recorded, StoredOutput, recorded, remove
 from store.queues import Queues
 from store.registry import Registry
 from store.settings import Settings
@@ -226,7 +226,7 @@ class Queue:
         with self._change() as connection:
             chosen = overview.seqs(connection, ids)
             kept_files = self._steering.delete(connection, chosen)
-        self._unlink(kept_files)
+        remove(kept_files)
 
     def delete_matching(self, wanted: JobFilter, *, finished_before: int | None = None) -> int:
         """Remove finished jobs that match, in small transactions; how many.
@@ -465,7 +465,7 @@ class Queue:
                 " WHERE job.seq = ? AND held_by = ? AND attempt.id = held_by",
                 (lease.job_seq, lease.attempt_id),
             )
-        self._unlink(
+        remove(
             self.folders.kept(lease.attempt_id, stream)
             for stream, output in outputs.items()
             if output.data is not None
@@ -584,11 +584,6 @@ class Queue:
             chosen = reads.matching(self._database.query, wanted._replace(states=states))
             act(connection, chosen)
         return len(chosen)
-
-    @staticmethod
-    def _unlink(files: Iterable[Path]) -> None:
-        for path in files:
-            path.unlink(missing_ok=True)
 
 
 class _DryRun(Exception):

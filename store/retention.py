@@ -13,7 +13,7 @@ from pathlib import Path
 from store import overview, reads
 from store.database import Database
 from store.jobs import FINISHED, JobFilter, JobState, Stream
-from store.output import Folders
+from store.output import Folders, remove
 from store.settings import Settings
 
 AT_ONCE = 200
@@ -88,8 +88,7 @@ class Retention:
             with self._database.write() as connection:
                 chosen = some(among=found)
                 files = self._delete(connection, chosen) if chosen else []
-            for path in files:
-                path.unlink(missing_ok=True)
+            remove(files)
             if chosen:
                 return len(chosen)
         return 0
@@ -176,8 +175,7 @@ class _Outputs:
         with self._database.write() as connection:
             dropped = connection.execute(_DROP, (json.dumps(attempts),)).fetchall()
         for (attempt,) in dropped:
-            for path in self._files(attempt):
-                path.unlink(missing_ok=True)
+            remove(self._files(attempt))
 
     def _on_disk(self, attempt: int) -> int:
         size = 0
