@@ -5,6 +5,7 @@ Nothing else is public. Importing this package loads neither peewee nor SQLite.
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from store.errors import (
@@ -133,6 +134,4 @@ def open_store(
 
 def system_clock() -> int:
     """UTC milliseconds since the epoch."""
-    from time import time_ns
-
-    return time_ns() // 1_000_000
+    return time.time_ns() // 1_000_000

@@ -15,7 +15,9 @@ import stat
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from functools import cached_property
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
@@ -31,8 +33,8 @@ MINIMUM_SQLITE = (3, 37, 0)  # STRICT tables; RETURNING is older
 _MAGIC = b"SQLite format 3\x00"
 _BUSY_MS = 200
 _PAGE_SIZE = 2048  # bytes; a change writes ten pages or so, each of them whole
-_LOOK_SOON, _SOON = 0.00002, 20  # seconds between the first so many looks of somebody who waits
-_LOOK_AT_GATE = 0.001  # seconds between the later ones
+_LOOK_SOON, _LOOKS_SOON = 0.000005, 40  # seconds between the first so many looks of who is next
+_LOOK_AT_GATE = 0.001  # seconds between other looks of who waits
 _PRAGMAS = (
     "foreign_keys = 1",
     "cache_size = -8000",
@@ -70,6 +72,7 @@ class Database:
         _refuse_network_file_system(path.parent)
         _check_file(path, create=create)
         self._of_thread = threading.local()
+        self._transactions = count(1)
         with translated(path):
             version = self._version()
             self._prepare_own_folder()
@@ -104,11 +107,9 @@ class Database:
             os.close(lock)
         self._of_thread.__dict__.clear()
 
-    @contextlib.contextmanager
-    def look(self) -> Iterator[sqlite3.Connection]:
+    def look(self) -> AbstractContextManager[sqlite3.Connection]:
         """For single statements that read, each of the moment that it is executed in."""
-        with translated(self.path):
-            yield self.connection()
+        return _Look(self.path, self.connection())
 
     @contextlib.contextmanager
     def read(self) -> Iterator[sqlite3.Connection]:
@@ -135,6 +136,7 @@ class Database:
             try:
                 # Inside, since an interrupt may strike when the transaction is open already.
                 _begin_immediate(connection, deadline)
+                self._of_thread.transaction = next(self._transactions)
                 yield connection
                 _commit(connection, deadline)
             except BaseException:
@@ -142,6 +144,14 @@ class Database:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
                 raise
+            finally:
+                self._of_thread.transaction = None
+
+    @property
+    def transaction(self) -> int | None:
+        """The number of this thread's open write transaction; no two have the same."""
+        number: int | None = getattr(self._of_thread, "transaction", None)
+        return number
 
     @staticmethod
     def give_way() -> None:
@@ -206,23 +216,9 @@ class Database:
         with translated(self.path), self._through_gate(time.monotonic() + self._patience):
             return int(connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()[1])
 
-    @contextlib.contextmanager
-    def _through_gate(self, deadline: float) -> Iterator[None]:
-        """Queue up in front of SQLite's lock, whose own waiting starves some of many writers.
-
-        Who has the turnstile is the next through the gate: one that has just been inside must let
-        in who waits.
-        """
+    def _through_gate(self, deadline: float) -> AbstractContextManager[None]:
         turnstile, gate = self._own_locks()
-        try:
-            try:
-                self._lock(turnstile, deadline)
-                self._lock(gate, deadline)
-            finally:
-                fcntl.flock(turnstile, fcntl.LOCK_UN)
-            yield
-        finally:
-            fcntl.flock(gate, fcntl.LOCK_UN)
+        return _Gate(self.path, turnstile, gate, deadline)
 
     def _own_locks(self) -> tuple[int, int]:
         """Files opened by this thread: a lock belongs to all who share an open file."""
@@ -232,18 +228,6 @@ class Database:
             turnstile, gate = (os.open(path, flags, 0o600) for path in self._locks)
             self._of_thread.locks = locks = turnstile, gate
         return locks
-
-    def _lock(self, fd: int, deadline: float) -> None:
-        looks = 0
-        while True:
-            try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    raise _busy(self.path) from None
-                looks += 1  # what a worker changes is soon done
-                time.sleep(_LOOK_SOON if looks <= _SOON else _LOOK_AT_GATE)
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self.path, timeout=_BUSY_MS / 1000, isolation_level=None)
@@ -325,17 +309,85 @@ def parse_url(url: str) -> Path:
     return Path(os.path.abspath(os.path.expanduser(url)))
 
 
-@contextlib.contextmanager
-def translated(path: Path) -> Iterator[None]:
+class _Translating:
+    """A class, as every transaction goes through it: a generator would take three times as long."""
+
+    __slots__ = ("_path",)
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, sqlite3.Error):
+            raise _explain(error, self._path) from error
+        if isinstance(error, OSError):
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise _full(self._path) from error
+            what = error.strerror or error
+            raise StoreUnusable(f"cannot use {self._path}: {what}") from error
+
+
+class translated(_Translating):  # noqa: N801 - it is used as a function is
     """Database and file-system errors as the one family that callers know."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        raise _explain(error, path) from error
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise _full(path) from error
-        raise StoreUnusable(f"cannot use {path}: {error.strerror or error}") from error
+
+    __slots__ = ()
+
+    def __enter__(self) -> None:
+        pass
+
+
+class _Look(_Translating):
+    __slots__ = ("_connection",)
+
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+        super().__init__(path)
+        self._connection = connection
+
+    def __enter__(self) -> sqlite3.Connection:
+        return self._connection
+
+
+class _Gate:
+    """Queue up in front of SQLite's lock, whose own waiting starves some of many writers.
+
+    Who has the turnstile is the next through the gate: one that has just been inside must let
+    in who waits.
+    """
+
+    __slots__ = ("_deadline", "_gate", "_path", "_turnstile")
+
+    def __init__(self, path: Path, turnstile: int, gate: int, deadline: float) -> None:
+        self._path = path
+        self._turnstile, self._gate = turnstile, gate
+        self._deadline = deadline
+
+    def __enter__(self) -> None:
+        try:
+            self._lock(self._turnstile)
+            self._lock(self._gate, looks=_LOOKS_SOON)
+        except BaseException:
+            fcntl.flock(self._gate, fcntl.LOCK_UN)
+            raise
+        finally:
+            fcntl.flock(self._turnstile, fcntl.LOCK_UN)
+
+    def __exit__(self, *_: object) -> None:
+        fcntl.flock(self._gate, fcntl.LOCK_UN)
+
+    def _lock(self, fd: int, *, looks: int = 0) -> None:
+        """The first ``looks`` follow closely: what a worker changes is soon done.
+
+        Only one looks so often at a time; would all, they took the time from who is inside.
+        """
+        while True:
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            except BlockingIOError:
+                if time.monotonic() > self._deadline:
+                    raise _busy(self._path) from None
+                looks -= 1
+                time.sleep(_LOOK_SOON if looks > 0 else _LOOK_AT_GATE)
 
 
 def is_locked(error: sqlite3.Error) -> bool:

@@ -10,15 +10,23 @@ import shlex
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from store import dependencies, overview
 from store.errors import LeaseLost
-from store.jobs import AttemptState, JobState, Lease, Outcome
+from store.jobs import AttemptState, JobState, Lease, Outcome, Output, Stream
 from store.retry import backoff_seconds, exhausted
 from store.settings import Settings
+from store.tally import Score
 
 _PROMOTED_AT_ONCE = 500
+
+
+class Ended(NamedTuple):
+    """What follows from the end of an attempt; a cancelled one has no ``score``."""
+
+    score: Score | None
+    others_can_start: bool
 
 
 class Leasing:
@@ -57,8 +65,8 @@ class Leasing:
         taken = connection.execute(_TAKE, (attempt_id, slot, worker, now, now, seq)).fetchone()
         return self._lease(connection, taken)
 
-    def finish(self, connection: sqlite3.Connection, lease: Lease, outcome: Outcome) -> bool:
-        """Record the end of an attempt; True when others may have something to do now."""
+    def finish(self, connection: sqlite3.Connection, lease: Lease, outcome: Outcome) -> Ended:
+        """Record the end of an attempt."""
         job = self._leased(connection, lease)
         now = self._clock()
         cancelled = job["cancel_requested"] or outcome.state is AttemptState.CANCELLED
@@ -79,11 +87,13 @@ class Leasing:
                 lease.job_seq,
             ),
         )
-        completed = state is JobState.COMPLETED
+        score = None
         if not cancelled:
-            self._tally(connection, job["worker"], lease.queue, completed=completed, now=now)
+            completed = state is JobState.COMPLETED
+            score = Score(now // overview.BUCKET_MS, lease.queue, job["worker"], completed)
         concerns_others = state.finished and self.pass_on(connection, [lease.job_seq], now)
-        return concerns_others or bool(job["limited"] or self._settings.values()["max_running"])
+        limited = job["limited"] or self._settings.values()["max_running"]
+        return Ended(score, concerns_others or bool(limited))
 
     def release(self, connection: sqlite3.Connection, lease: Lease, outcome: Outcome) -> None:
         """Take a lease back as if it had not been given; a job to be cancelled is cancelled."""
@@ -95,6 +105,22 @@ class Leasing:
         connection.execute(_END_ATTEMPT, _ended(lease, outcome, now, AttemptState.RELEASED))
         connection.execute(
             _RELEASE, (now, now, outcome.exit_code, outcome.signal, now, lease.job_seq)
+        )
+
+    def settle(
+        self, connection: sqlite3.Connection, lease: Lease, outputs: Mapping[Stream, Output]
+    ) -> None:
+        """The attempt has no process left: its output is final, its job may be run again."""
+        stdout, stderr = outputs[Stream.STDOUT], outputs[Stream.STDERR]
+        connection.execute(
+            "UPDATE attempt SET stdout_bytes = ?, stderr_bytes = ?, stdout = ?, stderr = ?"
+            " WHERE id = ?",
+            (stdout.size, stderr.size, stdout.data, stderr.data, lease.attempt_id),
+        )
+        connection.execute(
+            "UPDATE job SET held_by = NULL, last_error = attempt.error FROM attempt"
+            " WHERE job.seq = ? AND held_by = ? AND attempt.id = held_by",
+            (lease.job_seq, lease.attempt_id),
         )
 
     def pass_on(self, connection: sqlite3.Connection, ended: Sequence[int], now: int) -> bool:
@@ -187,20 +213,6 @@ class Leasing:
         base = float(values["backoff_base"] if job["backoff_base"] is None else job["backoff_base"])
         wait = backoff_seconds(base, job["attempts"], float(values["backoff_max"]))
         return JobState.FAILED, now + int(wait * 1000)
-
-    def _tally(
-        self, connection: sqlite3.Connection, worker: str, queue: str, *, completed: bool, now: int
-    ) -> None:
-        done, failed = int(completed), int(not completed)
-        connection.execute(
-            "INSERT INTO throughput VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE"
-            " SET completed = completed + excluded.completed, failed = failed + excluded.failed",
-            (now // overview.BUCKET_MS, queue, done, failed),
-        )
-        connection.execute(
-            "UPDATE worker SET done = done + ?, failed = failed + ? WHERE seq = ?",
-            (done, failed, overview.worker_seq(worker)),
-        )
 
 
 def _ended(lease: Lease, outcome: Outcome, now: int, state: AttemptState) -> tuple[Any, ...]:

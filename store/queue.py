@@ -43,6 +43,7 @@ from store.queues import Queues
 from store.registry import Registry
 from store.settings import Settings
 from store.steering import CANCELLABLE, EDITABLE, RETRYABLE, Steering
+from store.tally import Tally
 
 if TYPE_CHECKING:
     from random import Random
@@ -71,6 +72,7 @@ class Queue:
         self.url = str(database.path)
         self.settings = Settings(database)
         self._leasing = Leasing(self.settings, clock)
+        self._tally = Tally()
         self.registry = Registry(database, clock)
         self.queues = Queues(database, clock)
         self.folders = Folders(database.folder)
@@ -406,7 +408,7 @@ class Queue:
         with self._database.look() as connection:
             if not self._leasing.has_work(connection, queues) or self.is_disk_low():
                 return None
-        with self._change(ring=False) as connection:
+        with self._database.write() as connection:
             lease = self._leasing.claim(connection, worker, queues)
         if lease is not None and lease.max_retries == 0:
             self._database.sync()  # it must not run again after a power loss
@@ -419,21 +421,35 @@ class Queue:
         *,
         claim_for: str | None = None,
         queues: Sequence[str] = (),
+        tally_later: bool = False,
     ) -> Lease | None:
         """Record how an attempt ended, and claim the next job in the same transaction.
 
-        Raises ``LeaseLost`` when the attempt was ended by somebody else: nothing is recorded.
+        ``tally_later`` lets a busy worker leave the throughput, and what it has done, to its next
+        call of this or ``tally``. Raises ``LeaseLost`` when the attempt was ended by somebody
+        else: nothing is recorded.
         """
-        with self._change(ring=False) as connection:
-            others_can_start = self._leasing.finish(connection, lease, outcome)
-            following = None
+        following = None
+        with self._database.write() as connection:
+            ended = self._leasing.finish(connection, lease, outcome)
             if claim_for is not None and outcome.tree_empty and not self.is_disk_low():
                 following = self._leasing.claim(connection, claim_for, queues)
-        if others_can_start:
+            tally = self._tally.plus(ended.score)
+            if following is None or not tally_later:
+                tally = tally.counted(connection)
+        self._tally = tally
+        if ended.others_can_start:
             self.ring()
         if following is not None and following.max_retries == 0:
             self._database.sync()
         return following
+
+    def tally(self) -> None:
+        """Count what calls of ``finish`` have left for later."""
+        if self._tally:
+            with self._database.write() as connection:
+                self._tally.counted(connection)
+            self._tally = Tally()
 
     def release(self, lease: Lease, outcome: Outcome) -> None:
         """Give a job back unrun: pending again, the attempt not counted. Raises ``LeaseLost``.
@@ -453,18 +469,8 @@ class Queue:
 
     def settle(self, lease: Lease, outputs: Mapping[Stream, Output]) -> None:
         """The attempt's processes are all gone: its output is final, its job may be run again."""
-        stdout, stderr = outputs[Stream.STDOUT], outputs[Stream.STDERR]
         with self._change() as connection:
-            connection.execute(
-                "UPDATE attempt SET stdout_bytes = ?, stderr_bytes = ?, stdout = ?, stderr = ?"
-                " WHERE id = ?",
-                (stdout.size, stderr.size, stdout.data, stderr.data, lease.attempt_id),
-            )
-            connection.execute(
-                "UPDATE job SET held_by = NULL, last_error = attempt.error FROM attempt"
-                " WHERE job.seq = ? AND held_by = ? AND attempt.id = held_by",
-                (lease.job_seq, lease.attempt_id),
-            )
+            self._leasing.settle(connection, lease, outputs)
         remove(
             self.folders.kept(lease.attempt_id, stream)
             for stream, output in outputs.items()
@@ -476,7 +482,7 @@ class Queue:
         with self._database.look() as connection:
             if connection.execute("SELECT 1 FROM ended").fetchone() is None:
                 return []
-        with self._change(ring=False) as connection:
+        with self._database.write() as connection:
             rows = connection.execute(
                 "DELETE FROM ended WHERE job IN (SELECT job FROM ended ORDER BY job LIMIT ?)"
                 " RETURNING (SELECT id FROM job WHERE seq = ended.job)",
@@ -509,7 +515,7 @@ class Queue:
 
     def note(self, lease: Lease, text: str) -> None:
         """Say why nothing happens with an attempt that runs or is held; shown as last error."""
-        with self._change(ring=False) as connection:
+        with self._database.write() as connection:
             connection.execute(
                 "UPDATE job SET last_error = ?1 WHERE seq = ?2 AND (lease = ?3 OR held_by = ?3)",
                 (text, lease.job_seq, lease.attempt_id),
@@ -528,8 +534,7 @@ class Queue:
         many large outputs stayed behind, being files. Raises ``QueueError`` if ``target`` exists.
         """
         self._database.backup(target)
-        with self._database.read() as connection:
-            return int(connection.execute(_OUTPUTS_IN_FILES).fetchone()[0])
+        return self._retention.outputs_in_files()
 
     def checkpoint(self) -> int:
         """Move the write-ahead log into the database; how many pages were in it."""
@@ -561,14 +566,14 @@ class Queue:
     # One statement at a time ---------------------------------------------------------------------
 
     @contextmanager
-    def _change(self, *, ring: bool = True) -> Iterator[sqlite3.Connection]:
-        with self._database.write() as connection, self.settings.held():
+    def _change(self) -> Iterator[sqlite3.Connection]:
+        """A transaction whose change everybody is told of."""
+        with self._database.write() as connection:
             yield connection
-        if ring:
-            self.ring()
+        self.ring()
 
     def _environment_id(self, captured: Mapping[str, str]) -> int | None:
-        with self._change(ring=False) as connection:
+        with self._database.write() as connection:
             return environment_id(connection, captured)
 
     def _on_matching(
@@ -591,7 +596,3 @@ class _DryRun(Exception):
 
 
 _HELD_JOBS = "SELECT id FROM job INDEXED BY job_held WHERE held_by IS NOT NULL"
-_OUTPUTS_IN_FILES = """
-    SELECT count(*) FROM attempt
-    WHERE (stdout IS NULL AND stdout_bytes > 0) OR (stderr IS NULL AND stderr_bytes > 0)
-"""

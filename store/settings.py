@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from store.database import Database
@@ -32,8 +30,9 @@ class Settings:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._held = threading.local()
-        self._parsed: tuple[dict[str, str], dict[str, Value]] | None = None
+        defaults: Mapping[str, Value] = _parse({})
+        self._parsed: tuple[list[tuple[str, str]], Mapping[str, Value]] = ([], defaults)
+        self._held = (0, defaults)
 
     def get(self, name: str) -> str:
         """The setting as text, as ``set`` takes it. Raises ``InvalidInput`` for an unknown name."""
@@ -68,31 +67,23 @@ class Settings:
 
     def values(self) -> Mapping[str, Value]:
         """Every setting, parsed; the default where this version can't read the stored text."""
-        if getattr(self._held, "active", False):
-            if self._held.values is None:
-                self._held.values = self._read()
-            held: Mapping[str, Value] = self._held.values
-            return held
-        return self._read()
-
-    def _read(self) -> Mapping[str, Value]:
-        stored = self._stored()
-        if self._parsed is None or stored != self._parsed[0]:
-            self._parsed = (stored, _parse(stored))
-        return self._parsed[1]
-
-    @contextmanager
-    def held(self) -> Iterator[None]:
-        """Inside a transaction, read the settings once at most: nobody can change them."""
-        self._held.values, self._held.active = None, True
-        try:
-            yield
-        finally:
-            self._held.active = False
+        transaction = self._database.transaction
+        if transaction is not None and transaction == self._held[0]:
+            return self._held[1]  # nobody can have changed them
+        rows = self._rows()
+        if rows != self._parsed[0]:
+            self._parsed = (rows, _parse(dict(rows)))
+        values = self._parsed[1]
+        if transaction is not None:
+            self._held = (transaction, values)
+        return values
 
     def _stored(self) -> dict[str, str]:
+        return dict(self._rows())
+
+    def _rows(self) -> list[tuple[str, str]]:
         with self._database.look() as connection:
-            return dict(connection.execute("SELECT name, value FROM setting").fetchall())
+            return connection.execute("SELECT name, value FROM setting").fetchall()
 
 
 def _parse(stored: Mapping[str, str]) -> dict[str, Value]:

@@ -74,6 +74,7 @@ class Worker:
         self._wakeup.watch(_ORDERS)
         self._wakeup.watch(self._bell)
         processes.become_subreaper()
+        processes.sleep_exactly(True)
 
     def run(self) -> None:
         """Work until drained or stopped, then sign off."""
@@ -128,6 +129,7 @@ class Worker:
         """Start the command; a job that this machine has no room for is given back, uncounted."""
         lease = execution.lease
         self._journal.starting(lease.attempt_id)
+        processes.sleep_exactly(False)  # not a command's business
         try:
             execution.start(self._environment(lease))
         except OSError as error:
@@ -135,6 +137,8 @@ class Worker:
             self._store(partial(self._queue.release, lease, _NOT_STARTED))
             self._rest()
             return False
+        finally:
+            processes.sleep_exactly(True)
         self._exhausted_for = 0.0
         if execution.leader is not None:
             now = processes.start_clock()
@@ -210,6 +214,7 @@ class Worker:
                     outcome,
                     claim_for=self._id if taking else None,
                     queues=self._queues,
+                    tally_later=True,
                 )
             )
         return following
@@ -280,6 +285,7 @@ class Worker:
         now = time.monotonic()
         if now - self._looked_at >= _POLL_EVERY:
             self._looked_at, self._looks_due = now, True
+            self._tally()
         self._heartbeat()
 
     def _take_orders(self) -> None:
@@ -309,6 +315,10 @@ class Worker:
             self._queue.registry.heartbeat(self._id)
             self._is_up, self._heard_at = True, now
 
+    def _tally(self) -> None:
+        with suppress(QueueError):
+            self._queue.tally()
+
     def _tell(self, event: str) -> None:
         """One line to the supervisor; dropped when nobody reads."""
         if self._report:
@@ -319,6 +329,7 @@ class Worker:
         self._bell.close()
         self._journal.close()
         self._scratch.close()
+        self._tally()
         with suppress(QueueError):
             self._queue.registry.unregister(self._id)
         self._queue.close()

@@ -8,6 +8,7 @@ from store import (
     AttemptState,
     JobFilter,
     JobState,
+    LeaseLost,
     NewJob,
     Order,
     Outcome,
@@ -91,3 +92,25 @@ def test_throughput_counts_the_last_minute(queue: Queue, clock: FakeClock) -> No
     status = queue.status()
     assert status.completed_per_minute == 1
     assert status.per_minute[-2:] == ((1, 0), (1, 1))
+
+
+def test_a_busy_worker_may_leave_the_throughput_for_later(queue: Queue) -> None:
+    add(queue, "a", "b", "c", max_retries=0)
+
+    def counted() -> tuple[int, int]:
+        return queue.status().per_minute[-1]
+
+    first = queue.claim("w1")
+    assert first
+    second = queue.finish(first, DONE, claim_for="w1", tally_later=True)
+    assert second
+    with pytest.raises(LeaseLost):
+        queue.finish(first, DONE, claim_for="w1", tally_later=True)
+    third = queue.finish(second, FAILED, claim_for="w1", tally_later=True)
+    assert third
+    assert counted() == (0, 0)
+    queue.tally()
+    queue.tally()
+    assert counted() == (1, 1)
+    assert queue.finish(third, DONE, claim_for="w1", tally_later=True) is None
+    assert counted() == (2, 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 from store import AttemptState, JobState, NewJob
-from tests.workers.rig import Rig, until
+from tests.workers.rig import Rig, gated, until
 
 FAILING = 'echo first >&2; echo "no luck in attempt $QUEUECTL_ATTEMPT" >&2; exit 3'
 
@@ -165,3 +165,13 @@ def test_a_job_runs_only_when_those_it_depends_on_have_completed(rig: Rig) -> No
     order = (rig.folder / "order").read_text().split()
     assert order == ["first", "left", "right", "last"]
     assert rig.queue.job("never").state is JobState.BLOCKED
+
+
+def test_what_a_worker_has_done_is_counted_while_it_goes_on(rig: Rig) -> None:
+    rig.queue.enqueue(NewJob(command="true", cwd=str(rig.folder)) for _ in range(3))
+    last = rig.add(gated())
+    rig.start()
+
+    until(lambda: [worker.done for worker in rig.crew()] == [3])
+    assert rig.queue.status().completed_per_minute == 3
+    assert rig.queue.job(last).state is JobState.PROCESSING

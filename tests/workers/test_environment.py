@@ -42,6 +42,13 @@ def test_a_captured_path_finds_programs_and_virtual_env_is_seen(house: Rig) -> N
     assert house.output(by_shell.id) == house.output(by_argv.id) == expected
 
 
+def test_a_commands_timers_are_what_the_supervisor_was_given(house: Rig) -> None:
+    job = house.run("cat /proc/self/timerslack_ns || true")
+
+    slack = Path("/proc/self/timerslack_ns")
+    assert house.output(job.id) == (slack.read_bytes() if slack.exists() else b"")
+
+
 def test_a_command_knows_its_job(house: Rig) -> None:
     names = ("JOB_ID", "ATTEMPT", "QUEUE", "WORKER", "DB")
     line = "; ".join(f'echo "$QUEUECTL_{name}"' for name in names)
