@@ -59,7 +59,7 @@ class Worker:
         self._draining = self._stopping = self._paused = False
         self._exhausted_for = 0.0
         self._looks_due = True
-        self._looked_at = 0.0
+        self._look_at = 0.0
         self._heard_at = -HEARTBEAT_EVERY
         self._is_up, self._supervised = False, True
         self._idle_token: int | None = None
@@ -272,9 +272,12 @@ class Worker:
         self._wait(None if self._paused else self._look_again_at)
 
     def _wait(self, until: float | None) -> None:
-        """Sleep until ``until`` (monotonic seconds), a second at most, or until woken."""
-        seconds = _POLL_EVERY if until is None else min(_POLL_EVERY, until - time.monotonic())
-        ready = self._wakeup.wait(seconds)
+        """Sleep until ``until`` (monotonic seconds), the next full second at most, or until woken.
+
+        Idle workers then wake together, and find in the caches what the one before has used.
+        """
+        until = self._look_at if until is None else min(until, self._look_at)
+        ready = self._wakeup.wait(until - time.monotonic())
         if self._bell.fileno() in ready:
             self._bell.hush()
             self._looks_due = True
@@ -283,8 +286,9 @@ class Worker:
         for _signal in self._wakeup.signals():
             self._stopping, self._draining = self._draining, True
         now = time.monotonic()
-        if now - self._looked_at >= _POLL_EVERY:
-            self._looked_at, self._looks_due = now, True
+        if now >= self._look_at:
+            self._look_at = (now // _POLL_EVERY + 1) * _POLL_EVERY
+            self._looks_due = True
             self._tally()
         self._heartbeat()
 
