@@ -216,9 +216,23 @@ class Database:
         with translated(self.path), self._through_gate(time.monotonic() + self._patience):
             return int(connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()[1])
 
-    def _through_gate(self, deadline: float) -> AbstractContextManager[None]:
+    @contextlib.contextmanager
+    def _through_gate(self, deadline: float) -> Iterator[None]:
+        """Queue up in front of SQLite's lock, whose own waiting starves some of many writers.
+
+        Who has the turnstile is the next through the gate: one that has just been inside must let
+        in who waits.
+        """
         turnstile, gate = self._own_locks()
-        return _Gate(self.path, turnstile, gate, deadline)
+        try:
+            try:
+                self._lock(turnstile, deadline)
+                self._lock(gate, deadline, looks=_LOOKS_SOON)
+            finally:
+                fcntl.flock(turnstile, fcntl.LOCK_UN)
+            yield
+        finally:
+            fcntl.flock(gate, fcntl.LOCK_UN)
 
     def _own_locks(self) -> tuple[int, int]:
         """Files opened by this thread: a lock belongs to all who share an open file."""
@@ -228,6 +242,21 @@ class Database:
             turnstile, gate = (os.open(path, flags, 0o600) for path in self._locks)
             self._of_thread.locks = locks = turnstile, gate
         return locks
+
+    def _lock(self, fd: int, deadline: float, *, looks: int = 0) -> None:
+        """The first ``looks`` follow closely: what a worker changes is soon done.
+
+        Only one looks so often at a time; would all, they took the time from who is inside.
+        """
+        while True:
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise _busy(self.path) from None
+                looks -= 1
+                time.sleep(_LOOK_SOON if looks > 0 else _LOOK_AT_GATE)
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self.path, timeout=_BUSY_MS / 1000, isolation_level=None)
@@ -345,49 +374,6 @@ class _Look(_Translating):
 
     def __enter__(self) -> sqlite3.Connection:
         return self._connection
-
-
-class _Gate:
-    """Queue up in front of SQLite's lock, whose own waiting starves some of many writers.
-
-    Who has the turnstile is the next through the gate: one that has just been inside must let
-    in who waits.
-    """
-
-    __slots__ = ("_deadline", "_gate", "_path", "_turnstile")
-
-    def __init__(self, path: Path, turnstile: int, gate: int, deadline: float) -> None:
-        self._path = path
-        self._turnstile, self._gate = turnstile, gate
-        self._deadline = deadline
-
-    def __enter__(self) -> None:
-        try:
-            self._lock(self._turnstile)
-            self._lock(self._gate, looks=_LOOKS_SOON)
-        except BaseException:
-            fcntl.flock(self._gate, fcntl.LOCK_UN)
-            raise
-        finally:
-            fcntl.flock(self._turnstile, fcntl.LOCK_UN)
-
-    def __exit__(self, *_: object) -> None:
-        fcntl.flock(self._gate, fcntl.LOCK_UN)
-
-    def _lock(self, fd: int, *, looks: int = 0) -> None:
-        """The first ``looks`` follow closely: what a worker changes is soon done.
-
-        Only one looks so often at a time; would all, they took the time from who is inside.
-        """
-        while True:
-            try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return
-            except BlockingIOError:
-                if time.monotonic() > self._deadline:
-                    raise _busy(self._path) from None
-                looks -= 1
-                time.sleep(_LOOK_SOON if looks > 0 else _LOOK_AT_GATE)
 
 
 def is_locked(error: sqlite3.Error) -> bool:

@@ -458,6 +458,8 @@ class Queue:
         """
         with self._change() as connection:
             self._leasing.release(connection, lease, outcome)
+            tally = self._tally.counted(connection)
+        self._tally = tally
 
     def is_disk_low(self) -> bool:
         """Whether less than ``min_free_space`` is left: then nothing new is started."""

@@ -71,9 +71,10 @@ class Settings:
         if transaction is not None and transaction == self._held[0]:
             return self._held[1]  # nobody can have changed them
         rows = self._rows()
-        if rows != self._parsed[0]:
-            self._parsed = (rows, _parse(dict(rows)))
-        values = self._parsed[1]
+        known, values = self._parsed
+        if rows != known:
+            values = _parse(dict(rows))
+            self._parsed = (rows, values)
         if transaction is not None:
             self._held = (transaction, values)
         return values

@@ -245,6 +245,7 @@ class Worker:
             return self._claim_if_changed()
         except QueueError as error:
             self._tell(str(error))
+            self._look_again_at = time.monotonic() + _TRY_AGAIN_AFTER
             return None
 
     def _claim_if_changed(self) -> Lease | None:

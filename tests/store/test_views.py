@@ -114,3 +114,13 @@ def test_a_busy_worker_may_leave_the_throughput_for_later(queue: Queue) -> None:
     assert counted() == (1, 1)
     assert queue.finish(third, DONE, claim_for="w1", tally_later=True) is None
     assert counted() == (2, 1)
+
+
+def test_a_job_given_back_counts_what_was_left_for_later(queue: Queue) -> None:
+    add(queue, "a", "b")
+    first = queue.claim("w1")
+    assert first
+    second = queue.finish(first, DONE, claim_for="w1", tally_later=True)
+    assert second
+    queue.release(second, DONE)
+    assert queue.status().per_minute[-1] == (1, 0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from itertools import pairwise
 
 from store import AttemptState, JobState, NewJob
@@ -175,3 +177,15 @@ def test_what_a_worker_has_done_is_counted_while_it_goes_on(rig: Rig) -> None:
     until(lambda: [worker.done for worker in rig.crew()] == [3])
     assert rig.queue.status().completed_per_minute == 3
     assert rig.queue.job(last).state is JobState.PROCESSING
+
+
+def test_a_worker_that_cannot_claim_tries_again_in_a_while(rig: Rig) -> None:
+    rig.add("true")
+    with closing(sqlite3.connect(rig.queue.path)) as connection:
+        connection.execute(
+            "CREATE TRIGGER deny BEFORE INSERT ON attempt BEGIN SELECT RAISE(ABORT, 'denied'); END"
+        )
+    program = rig.foreground()
+
+    until(lambda: program.said().count("denied") >= 2)
+    assert program.said().count("denied") < 10
