@@ -15,7 +15,6 @@ import stat
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
 from functools import cached_property
 from itertools import count
 from pathlib import Path
@@ -107,9 +106,11 @@ class Database:
             os.close(lock)
         self._of_thread.__dict__.clear()
 
-    def look(self) -> AbstractContextManager[sqlite3.Connection]:
+    @contextlib.contextmanager
+    def look(self) -> Iterator[sqlite3.Connection]:
         """For single statements that read, each of the moment that it is executed in."""
-        return _Look(self.path, self.connection())
+        with translated(self.path):
+            yield self.connection()
 
     @contextlib.contextmanager
     def read(self) -> Iterator[sqlite3.Connection]:
@@ -338,42 +339,17 @@ def parse_url(url: str) -> Path:
     return Path(os.path.abspath(os.path.expanduser(url)))
 
 
-class _Translating:
-    """A class, as every transaction goes through it: a generator would take three times as long."""
-
-    __slots__ = ("_path",)
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        if isinstance(error, sqlite3.Error):
-            raise _explain(error, self._path) from error
-        if isinstance(error, OSError):
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise _full(self._path) from error
-            what = error.strerror or error
-            raise StoreUnusable(f"cannot use {self._path}: {what}") from error
-
-
-class translated(_Translating):  # noqa: N801 - it is used as a function is
+@contextlib.contextmanager
+def translated(path: Path) -> Iterator[None]:
     """Database and file-system errors as the one family that callers know."""
-
-    __slots__ = ()
-
-    def __enter__(self) -> None:
-        pass
-
-
-class _Look(_Translating):
-    __slots__ = ("_connection",)
-
-    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
-        super().__init__(path)
-        self._connection = connection
-
-    def __enter__(self) -> sqlite3.Connection:
-        return self._connection
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise _explain(error, path) from error
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise _full(path) from error
+        raise StoreUnusable(f"cannot use {path}: {error.strerror or error}") from error
 
 
 def is_locked(error: sqlite3.Error) -> bool:

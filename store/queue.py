@@ -448,8 +448,8 @@ class Queue:
         """Count what calls of ``finish`` have left for later."""
         if self._tally:
             with self._database.write() as connection:
-                self._tally.counted(connection)
-            self._tally = Tally()
+                tally = self._tally.counted(connection)
+            self._tally = tally
 
     def release(self, lease: Lease, outcome: Outcome) -> None:
         """Give a job back unrun: pending again, the attempt not counted. Raises ``LeaseLost``.

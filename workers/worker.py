@@ -59,7 +59,7 @@ class Worker:
         self._draining = self._stopping = self._paused = False
         self._exhausted_for = 0.0
         self._looks_due = True
-        self._look_at = 0.0
+        self._poll_at = 0.0
         self._heard_at = -HEARTBEAT_EVERY
         self._is_up, self._supervised = False, True
         self._idle_token: int | None = None
@@ -277,7 +277,7 @@ class Worker:
 
         Idle workers then wake together, and find in the caches what the one before has used.
         """
-        until = self._look_at if until is None else min(until, self._look_at)
+        until = self._poll_at if until is None else min(until, self._poll_at)
         ready = self._wakeup.wait(until - time.monotonic())
         if self._bell.fileno() in ready:
             self._bell.hush()
@@ -287,8 +287,8 @@ class Worker:
         for _signal in self._wakeup.signals():
             self._stopping, self._draining = self._draining, True
         now = time.monotonic()
-        if now >= self._look_at:
-            self._look_at = (now // _POLL_EVERY + 1) * _POLL_EVERY
+        if now >= self._poll_at:
+            self._poll_at = (now // _POLL_EVERY + 1) * _POLL_EVERY
             self._looks_due = True
             self._tally()
         self._heartbeat()
