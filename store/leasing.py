@@ -272,7 +272,9 @@ def _claim_best(queues: int) -> str:
     """
 
 
-_WAITING = "ready = 0 AND held_by IS NULL AND state IN ('pending', 'failed')"
+_WAITING = (
+    "ready = 0 AND held_by IS NULL AND held = 0 AND parked = 0 AND state IN ('pending', 'failed')"
+)
 _NEXT_DUE = f"SELECT run_at FROM job INDEXED BY job_due WHERE {_WAITING} ORDER BY run_at LIMIT 1"
 _PROMOTE = f"""
     UPDATE job SET ready = 1 WHERE seq IN (

@@ -66,6 +66,16 @@ class JobRow(Model):
     signal = IntegerField(null=True)
     last_error = TextField(null=True)
     worker = TextField(null=True)
+    held = BooleanField()
+    parked = BooleanField()
+    keep_children = BooleanField()
+    nice = IntegerField()
+    fail_on = TextField(null=True)
+    success_exit_codes = TextField(null=True)
+    backoff_delay = DoubleField(null=True)
+    backoff_max = DoubleField(null=True)
+    backoff_jitter = DoubleField(null=True)
+    cancel_signal = IntegerField(null=True)
 
     class Meta:
         table_name = "job"
@@ -88,6 +98,10 @@ class AttemptRow(Model):
     stderr_bytes = BigIntegerField(null=True)
     stdout = BlobField(null=True)
     stderr = BlobField(null=True)
+    pause_requested = BooleanField()
+    paused_since = BigIntegerField(null=True)
+    paused_seconds = DoubleField()
+    pause_problem = TextField(null=True)
 
     class Meta:
         table_name = "attempt"
@@ -108,6 +122,9 @@ class QueueRow(Model):
     max_running = IntegerField(null=True)
     slot_name = TextField(null=True)
     slot_values = TextField(null=True)
+    max_per_label = IntegerField(null=True)
+    rate_starts = IntegerField(null=True)
+    rate_seconds = DoubleField(null=True)
 
     class Meta:
         table_name = "queue"

@@ -213,6 +213,7 @@ _OLDEST_READY = """
 """Of the first job of each queue and priority, which its index finds without passing others."""
 _OLDEST_DUE = """
     SELECT run_at FROM job INDEXED BY job_due
-    WHERE ready = 0 AND held_by IS NULL AND state IN ('pending', 'failed') AND state = 'pending'
+    WHERE ready = 0 AND held_by IS NULL AND held = 0 AND parked = 0
+    AND state IN ('pending', 'failed') AND state = 'pending'
     AND (?1 IS NULL OR queue = ?1) AND run_at <= ?2 ORDER BY run_at LIMIT 1
 """

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlite3
 from importlib import import_module
 
-STEPS = ("m0001_initial",)
+STEPS = ("m0001_initial", "m0002_job_control")
 LATEST = len(STEPS)
 
 

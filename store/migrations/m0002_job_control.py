@@ -1,0 +1,50 @@
+"""Jobs that are held, paused, limited by rate and label, and told how to judge an exit code."""
+
+STATEMENTS = (
+    """
+    ALTER TABLE job ADD COLUMN held INTEGER NOT NULL DEFAULT 0 CHECK (
+        held = 0 OR (held = 1 AND ready = 0 AND state IN ('pending', 'blocked', 'failed')))
+    """,
+    """
+    ALTER TABLE job ADD COLUMN parked INTEGER NOT NULL DEFAULT 0 CHECK (
+        parked = 0 OR (parked = 1 AND ready = 0 AND state IN ('pending', 'failed')))
+    """,
+    """
+    ALTER TABLE job ADD COLUMN keep_children INTEGER NOT NULL DEFAULT 0
+        CHECK (keep_children IN (0, 1))
+    """,
+    "ALTER TABLE job ADD COLUMN nice INTEGER NOT NULL DEFAULT 0 CHECK (nice BETWEEN 0 AND 19)",
+    "ALTER TABLE job ADD COLUMN fail_on TEXT",
+    "ALTER TABLE job ADD COLUMN success_exit_codes TEXT",
+    "ALTER TABLE job ADD COLUMN backoff_delay REAL CHECK (backoff_delay >= 0)",
+    "ALTER TABLE job ADD COLUMN backoff_max REAL CHECK (backoff_max >= 0)",
+    "ALTER TABLE job ADD COLUMN backoff_jitter REAL CHECK (backoff_jitter BETWEEN 0 AND 1)",
+    "ALTER TABLE job ADD COLUMN cancel_signal INTEGER",
+    "DROP INDEX job_due",
+    """
+    CREATE INDEX job_due ON job (run_at) WHERE ready = 0 AND held_by IS NULL AND held = 0
+    AND parked = 0 AND state IN ('pending', 'failed')
+    """,
+    "CREATE INDEX job_parked ON job (queue, label, priority DESC, seq) WHERE parked = 1",
+    "ALTER TABLE attempt ADD COLUMN pause_requested INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE attempt ADD COLUMN paused_since INTEGER",
+    "ALTER TABLE attempt ADD COLUMN paused_seconds REAL NOT NULL DEFAULT 0",
+    "ALTER TABLE attempt ADD COLUMN pause_problem TEXT",
+    "ALTER TABLE queue ADD COLUMN max_per_label INTEGER CHECK (max_per_label > 0)",
+    "ALTER TABLE queue ADD COLUMN rate_starts INTEGER CHECK (rate_starts > 0)",
+    "ALTER TABLE queue ADD COLUMN rate_seconds REAL CHECK (rate_seconds > 0)",
+    """
+    CREATE TABLE queue_start (
+        attempt INTEGER PRIMARY KEY,
+        queue TEXT NOT NULL,
+        started_at INTEGER NOT NULL
+    ) STRICT
+    """,
+    "CREATE INDEX queue_start_time ON queue_start (queue, started_at)",
+    """
+    CREATE TABLE pool (
+        name TEXT PRIMARY KEY,
+        paused INTEGER NOT NULL DEFAULT 0 CHECK (paused IN (0, 1))
+    ) STRICT, WITHOUT ROWID
+    """,
+)
