@@ -5,7 +5,7 @@ Times are UTC milliseconds since the epoch (``int``), durations are seconds (``f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
 from types import MappingProxyType
 from typing import NamedTuple
@@ -348,6 +348,16 @@ class Status(NamedTuple):
     oldest_pending_seconds: float | None
     completed_per_minute: float
     per_minute: tuple[tuple[int, int], ...]
+
+    def with_workers(self, known: Iterable[Worker]) -> Status:
+        """The same, the workers among ``known`` counted anew."""
+        crew = [worker for worker in known if worker.kind is WorkerKind.WORKER]
+        up = [worker for worker in crew if worker.state is not WorkerState.STALE]
+        return self._replace(
+            workers_up=len(up),
+            workers_busy=sum(worker.job is not None for worker in up),
+            workers_stale=len(crew) - len(up),
+        )
 
 
 class JobFilter(NamedTuple):

@@ -27,21 +27,18 @@ def status(connection: sqlite3.Connection, now: int) -> Status:
     counts = dict.fromkeys(JobState, 0)
     for (_, state), number in queue_counts(connection).items():
         counts[JobState(state)] += number
-    crew = [worker for worker in workers(connection, now) if worker.kind is WorkerKind.WORKER]
-    stale = sum(worker.state is WorkerState.STALE for worker in crew)
     completed, per_minute = _throughput(connection, now)
-    return Status(
+    status = Status(
         counts=counts,
-        workers_up=len(crew) - stale,
-        workers_busy=sum(
-            worker.job is not None and worker.state is not WorkerState.STALE for worker in crew
-        ),
-        workers_stale=stale,
+        workers_up=0,
+        workers_busy=0,
+        workers_stale=0,
         queues=tuple(queues(connection)),
         oldest_pending_seconds=oldest_pending(connection, now),
         completed_per_minute=completed,
         per_minute=per_minute,
     )
+    return status.with_workers(workers(connection, now))
 
 
 def workers(connection: sqlite3.Connection, now: int, *, up: bool = True) -> list[Worker]:

@@ -5,9 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from store import DEFAULT_POOL, open_store
-from workers.control import crew, living, start_detached, stop
+from workers.control import as_seen, crew, living, start_detached, status, stop, up
 
-__all__ = ["crew", "living", "run_supervisor", "start_detached", "stop"]
+__all__ = [
+    "as_seen",
+    "crew",
+    "living",
+    "run_supervisor",
+    "start_detached",
+    "status",
+    "stop",
+    "up",
+]
 
 
 def run_supervisor(

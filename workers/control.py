@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-import signal
-import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from store import DEFAULT_POOL, QueueError, Worker, WorkerKind, WorkerState
+from store import DEFAULT_POOL, QueueError, Snapshot, Status, Worker, WorkerKind, WorkerState
 from store.queue import Queue
 from workers import processes
 
@@ -26,6 +24,8 @@ def start_detached(
 
     Raises ``QueueError`` when the pool is running already, or its workers don't come up.
     """
+    import subprocess
+
     log_path = queue.log_path
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
     log = os.open(log_path, flags, 0o600)
@@ -65,9 +65,32 @@ def living(queue: Queue, pool: str | None = None) -> list[Worker]:
 
 def crew(queue: Queue) -> list[Worker]:
     """Supervisors and workers that are up; stale at once where the process is seen to be gone."""
+    return _as_seen(queue.workers())
+
+
+def up(queue: Queue) -> list[Worker]:
+    """The workers, without supervisors, that are up and not stale: those that take jobs."""
     return [
-        worker._replace(state=WorkerState.STALE) if _is_gone(worker) else worker
-        for worker in queue.workers()
+        worker
+        for worker in crew(queue)
+        if worker.kind is WorkerKind.WORKER and worker.state is not WorkerState.STALE
+    ]
+
+
+def status(queue: Queue) -> Status:
+    """The store at a glance, with workers counted as ``crew`` sees them."""
+    return queue.status().with_workers(crew(queue))
+
+
+def as_seen(snapshot: Snapshot) -> Snapshot:
+    """The same, with workers as ``crew`` sees them."""
+    seen = _as_seen(snapshot.workers)
+    return snapshot._replace(workers=tuple(seen), status=snapshot.status.with_workers(seen))
+
+
+def _as_seen(known: Iterable[Worker]) -> list[Worker]:
+    return [
+        worker._replace(state=WorkerState.STALE) if _is_gone(worker) else worker for worker in known
     ]
 
 
@@ -81,6 +104,8 @@ def stop(queue: Queue, workers: Sequence[Worker], *, now: bool) -> None:
 
     Workers that outlived their supervisor drain by themselves; ``now`` reaches them by a signal.
     """
+    import signal
+
     alive = {worker.id for worker in workers}
     for worker in workers:
         if worker.kind is WorkerKind.SUPERVISOR:

@@ -1,6 +1,7 @@
 """What the operating system knows of processes: identity, trees, markers, samples.
 
-The only module that knows psutil, and it loads it only where it is needed. On Linux, worker and
+The only module that knows psutil. It loads what is large only where it is needed, since commands
+that only ask whether a worker is alive come here too. On Linux, worker and
 supervisor are child subreapers: whatever escapes a job by ``setsid`` or a double fork comes back to
 them as a child, so that "no children left" is exact. Elsewhere escaped processes are found by the
 marker in their environment.
@@ -8,11 +9,8 @@ marker in their environment.
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import os
-import signal
-import socket
 import sys
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -20,8 +18,12 @@ from contextlib import suppress
 from functools import cache, lru_cache
 from itertools import chain
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from store import ProcessIdentity
+
+if TYPE_CHECKING:
+    import signal
 
 MARKER = "QUEUECTL_MARKER"
 IS_LINUX = sys.platform.startswith("linux")
@@ -31,11 +33,12 @@ _PR_SET_CHILD_SUBREAPER = 36
 _TICKS = os.sysconf("SC_CLK_TCK") if IS_LINUX else 1000
 """Those of a second that ``ProcessIdentity.start`` counts."""
 _FIRST_PID_NAMESPACE = "pid:[4026531836]"  # PROC_PID_INIT_INO of the kernel
-_IGNORED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)
 
 
 @cache
 def _prctl() -> Callable[..., int]:
+    import ctypes
+
     function: Callable[..., int] = ctypes.CDLL(None).prctl
     return function
 
@@ -78,6 +81,8 @@ def spawn(
         )
         process.returncode = 0  # it isn't reaped by subprocess
         return process.pid
+    from signal import SIGPIPE, SIGXFSZ  # what Python ignores
+
     os.chdir(cwd)
     try:
         return os.posix_spawn(
@@ -86,7 +91,7 @@ def spawn(
             environ,
             file_actions=[(os.POSIX_SPAWN_DUP2, fd, target) for target, fd in enumerate(files)],
             setsid=True,
-            setsigdef=_IGNORED_BY_PYTHON,
+            setsigdef=(SIGPIPE, SIGXFSZ),
         )
     finally:
         os.chdir("/")
@@ -126,6 +131,8 @@ def is_elsewhere(identity: ProcessIdentity, host: str) -> bool:
     """
     if identity.boot_id == boot_id():
         return False
+    import socket
+
     same_boot = identity.boot_id.partition(" ")[0] == boot_id().partition(" ")[0]
     return same_boot or host != socket.gethostname()
 
@@ -396,10 +403,12 @@ def _below(pid: int, children: Mapping[int, list[int]], besides: Collection[int]
 
 
 def _send(send: Callable[[int, int], None], target: int, number: signal.Signals) -> None:
+    from signal import SIGCONT, SIGTERM
+
     with suppress(ProcessLookupError, PermissionError):
         send(target, number)
-        if number == signal.SIGTERM:
-            send(target, signal.SIGCONT)  # a stopped process can't end
+        if number == SIGTERM:
+            send(target, SIGCONT)  # a stopped process can't end
 
 
 def _all_pids() -> list[int]:

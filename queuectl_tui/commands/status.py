@@ -39,11 +39,21 @@ def command(watch: bool, as_json: bool) -> None:
 
 
 def _show(queue: Queue, print_document: Callable[[object], None] | None) -> None:
-    status = queue.status()
+    status = _status(queue)
     if print_document is None:
         _print_status(status)
     else:
         print_document(status_to_json(status))
+
+
+def _status(queue: Queue) -> Status:
+    """The store's word on its workers is enough only where it says that none is up."""
+    status = queue.status()
+    if not status.workers_up:
+        return status
+    import workers
+
+    return workers.status(queue)
 
 
 def _print_status(status: Status) -> None:

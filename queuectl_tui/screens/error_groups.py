@@ -18,6 +18,7 @@ from queuectl_tui.widgets.error_table import ErrorTable
 from queuectl_tui.widgets.one_line import Piece
 from queuectl_tui.widgets.store_header import StoreHeader
 from store import ErrorGroup, JobFilter, JobState, Order, Snapshot
+from workers import as_seen
 
 if TYPE_CHECKING:
     from store.queue import Queue
@@ -64,7 +65,7 @@ class ErrorGroupsScreen(TableScreen[GroupsPicture]):
     def reading(self) -> Callable[[Queue], GroupsPicture]:
         wanted = self._wanted
         return lambda queue: GroupsPicture(
-            queue.snapshot(JobFilter(), Order(), offset=0, limit=0),
+            as_seen(queue.snapshot(JobFilter(), Order(), offset=0, limit=0)),
             tuple(queue.error_groups(wanted)),
         )
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from queuectl_tui.widgets.output_preview import Preview, read_preview
 from queuectl_tui.widgets.viewport import Viewport
 from store import JobFilter, Order, Snapshot, Stream
+from workers import as_seen
 
 if TYPE_CHECKING:
     from store.queue import Queue
@@ -57,13 +58,14 @@ def read_list(queue: Queue, request: ListRequest) -> ListPicture:
 def _snapshot(queue: Queue, request: ListRequest) -> Snapshot:
     """The snapshot, its window moved along with the followed job."""
     view = request.viewport
-    return queue.snapshot(
+    snapshot = queue.snapshot(
         request.filter,
         request.order,
         offset=lambda total, position: max(0, _settled(view, total, position).top - view.height),
         limit=view.height * 3,
         follow=request.follow,
     )
+    return as_seen(snapshot)
 
 
 def _settled(view: Viewport, total: int, position: int | None) -> Viewport:

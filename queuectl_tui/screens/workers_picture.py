@@ -18,6 +18,7 @@ from store import (
     WorkerKind,
     WorkerState,
 )
+from workers import as_seen
 
 if TYPE_CHECKING:
     from store.queue import Queue
@@ -41,7 +42,7 @@ class WorkersPicture:
 
 def read_workers(queue: Queue, *, followed: str | None, lines: int) -> WorkersPicture:
     """The workers, and ``lines`` lines of what the one that is ``followed`` does; 0 for none."""
-    snapshot = queue.snapshot(JobFilter(), Order(), offset=0, limit=0)
+    snapshot = as_seen(queue.snapshot(JobFilter(), Order(), offset=0, limit=0))
     row = next((each for each in snapshot.workers if each.id == followed), None)
     preview = _preview(queue, row, snapshot.workers, lines) if lines and row else None
     return WorkersPicture(snapshot, followed, preview)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import pytest
 
+import workers
 from queuectl_tui.output import worker_to_json
 from store import AttemptState, ProcessIdentity, WorkerKind
 from store.queue import Queue
@@ -347,11 +348,19 @@ def test_who_was_killed_here_is_stale_at_once(ok: Ok, queue: Queue) -> None:
     def states() -> list[str]:
         return [worker["state"] for worker in json.loads(ok("worker", "list", "--json"))]
 
+    def counted() -> dict[str, int]:
+        return dict(json.loads(ok("status", "--json"))["workers"])
+
     assert states() == ["idle", "idle", "idle"]
+    assert counted() == {"up": 3, "busy": 0, "stale": 0}
+    assert len(workers.up(queue)) == 3
     process.kill()
     process.wait()
     assert states() == ["stale", "idle", "idle"]
     assert "STALE" in ok("worker", "list")
+    assert counted() == {"up": 2, "busy": 0, "stale": 1}
+    assert "2 up, 0 busy, 1 stale" in ok("status")
+    assert [worker.id for worker in workers.up(queue)] == ["w2", "w3"]
 
 
 def test_a_running_job_has_a_worker(ok: Ok, queue: Queue) -> None:

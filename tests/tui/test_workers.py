@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import subprocess
 import time
 
 from queuectl_tui.screens.confirm import Confirm
@@ -12,6 +14,7 @@ from queuectl_tui.screens.workers import WorkersScreen
 from store import AttemptState, JobState, Orders, Outcome, Stream, WorkerKind
 from tests.tui.stage import PATIENCE, Backstage, Stage, opened
 from workers import living, stop
+from workers.processes import identify
 
 
 async def _go_to_workers(stage: Stage) -> None:
@@ -43,6 +46,20 @@ async def test_a_worker_shows_what_it_runs(backstage: Backstage) -> None:
         await stage.until_screen(JobScreen)
         await stage.press("escape")
         await stage.until_screen(WorkersScreen)
+
+
+async def test_a_worker_that_was_killed_here_is_stale_at_once(backstage: Backstage) -> None:
+    with subprocess.Popen(["sleep", "60"]) as process:
+        identity = identify(process.pid)
+        process.kill()
+    worker = backstage.queue.registry.register(
+        WorkerKind.WORKER, pool="default", host=socket.gethostname(), identity=identity
+    )
+    backstage.queue.registry.heartbeat(worker)
+    async with opened(backstage) as stage:
+        await stage.until_shown("no workers", "1 STALE")
+        await _go_to_workers(stage)
+        await stage.until_shown("0 up", "1 STALE", "STALE")
 
 
 async def test_the_job_of_the_worker_at_the_cursor_shows_its_output_as_it_comes(
