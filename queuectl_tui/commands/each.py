@@ -8,16 +8,51 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import BinaryIO
+from functools import partial
+from typing import BinaryIO, cast
 
 from queuectl_tui.commands.job_options import option_of
 from store import InvalidInput, NewJob
 from store.fielderrors import FieldError, refuse, shown
-from store.jobspec import new_job
+from store.jobspec import NAME_PATTERN, new_job
 
-_PLACEHOLDER = re.compile(r"\{(\.|/|//|/\.)?\}")
+_MARK = r"(?:[\d_]|[^\w\s{}])"  # a digit or punctuation
+_TOKEN = re.compile(
+    rf"(?P<brace>\{{\{{(?={_MARK}*\}}|\{{))"
+    r"|(?P<placeholder>\{(?P<part>\.|/|//|/\.)?\})"
+    rf"|(?P<unknown>\{{{_MARK}+\}})"
+)
+_TEXTS = ("id", "unique_key", "label", "cwd")
 _LONGEST = 131_071  # bytes: more is no argument of a program, on Linux
+_LONGEST_ID = 128
+_HASH_DIGITS = 8
+_SHOWN = 200
 _CHUNK = 64 * 1024
+
+
+def require_known_placeholders(vector: Sequence[str], fields: Mapping[str, object]) -> None:
+    """Raises ``InvalidInput`` for braces such as ``{1}``, which mean something elsewhere.
+
+    In ``vector`` they are text beside a placeholder; so are a shell's, as in ``${1}``.
+    """
+    for name in _TEXTS:
+        _require_known(option_of(name), str(fields.get(name, "")))
+    for variable, text in _env(fields).items():
+        if _TOKEN.search(variable):
+            raise InvalidInput(f"--env: a placeholder may not stand in a name: {shown(variable)}")
+        _require_known(f"--env {variable}", text)
+    if not any(map(_has_placeholder, vector)):
+        for word in vector:
+            _require_known("argv", word.replace("${", ""))
+
+
+def _require_known(where: str, text: str) -> None:
+    for token in _TOKEN.finditer(text):
+        if token["unknown"]:
+            raise InvalidInput(
+                f"{where}: {shown(token[0])} is no placeholder; there are {{}}, {{.}}, {{/}},"
+                f" {{//}} and {{/.}}, and {{{{ is a brace"
+            )
 
 
 def jobs_of_lines(
@@ -32,50 +67,95 @@ def jobs_of_lines(
 ) -> Iterator[NewJob]:
     """One job for each line that isn't empty, as they are read.
 
-    ``fields`` ``id``, ``unique_key`` and ``label`` may hold placeholders too; two
-    lines must not make the same id unless they ``may_repeat`` it. Raises ``InvalidInput``.
+    ``fields`` ``id``, ``unique_key``, ``label``, ``cwd`` and the values of ``env`` may hold
+    placeholders too. Two lines must not make the same id, unless they ``may_repeat`` it and put
+    the same text in it. Raises ``InvalidInput``.
     """
-    if not any(map(_PLACEHOLDER.search, vector)):
+    if not any(map(_has_placeholder, vector)):
         vector = [*vector, "{}"]
-    seen: set[str] = set()
-    number = 0
+    seen: dict[str, int] = {}
     for number, line in _lines(stream, separator):
         if not line:
             continue
         try:
-            job = _job(line, vector, fields, now=now, cwd=cwd)
-            if job.id is not None and job.id in seen and not may_repeat:
-                refuse("id", f"{shown(job.id)} is used twice in this batch")
+            text = _decoded(line)
+            job = new_job(_filled_fields(text, vector, fields, cwd), now=now, cwd=cwd)
+            if job.id is not None:
+                origin = hash(_parts(str(fields["id"]), text))
+                if job.id in seen and not (may_repeat and seen[job.id] == origin):
+                    refuse("id", f"{shown(job.id)} is used twice in this batch")
+                seen[job.id] = origin
         except FieldError as error:
-            problem = f"{option_of(error.field)}: {error.problem}"
-            raise InvalidInput(f"line {number}: {problem}") from None
-        if job.id is not None:
-            seen.add(job.id)
+            where = f"{option_of(error.field)}: " if error.field else ""
+            raise InvalidInput(f"line {number}: {where}{error.problem}") from None
         yield job
-    if number == 0:
-        raise InvalidInput("there is no line in it")
 
 
-def _job(
-    line: bytes, vector: Sequence[str], fields: Mapping[str, object], *, now: int, cwd: str
-) -> NewJob:
+def _decoded(line: bytes) -> str:
     if len(line) > _LONGEST:
         refuse("argv", f"an argument must be at most {_LONGEST} bytes, not {len(line)}")
     try:
-        text = line.decode()
+        return line.decode()
     except UnicodeDecodeError:
-        refuse("argv", "an argument must be UTF-8")
-    filled = {
-        name: _filled(str(fields[name]), text)
-        for name in ("id", "unique_key", "label")
-        if name in fields
+        name = line.decode(errors="backslashreplace")
+        refuse("", f'not UTF-8: "{name[:_SHOWN]}{"…" if len(name) > _SHOWN else ""}"')
+
+
+def _filled_fields(
+    line: str, vector: Sequence[str], fields: Mapping[str, object], here: str
+) -> dict[str, object]:
+    filled: dict[str, object] = {
+        name: _filled(str(fields[name]), line) for name in _TEXTS if name in fields
     }
-    argv = [_filled(word, text) for word in vector]
-    return new_job({**fields, **filled, "argv": argv}, now=now, cwd=cwd)
+    if "id" in filled:
+        filled["id"] = _made_id(str(fields["id"]), line)
+    if "cwd" in filled:
+        filled["cwd"] = os.path.abspath(os.path.join(here, str(filled["cwd"])))
+    if env := _env(fields):
+        filled["env"] = {name: _filled(value, line) for name, value in env.items()}
+    return {**fields, **filled, "argv": [_filled(word, line) for word in vector]}
 
 
-def _filled(word: str, line: str) -> str:
-    return _PLACEHOLDER.sub(lambda match: _part(line, match[1] or ""), word)
+def _env(fields: Mapping[str, object]) -> Mapping[str, str]:
+    return cast("Mapping[str, str]", fields.get("env", {}))
+
+
+def _made_id(template: str, line: str) -> str:
+    """An id from any text, the same whenever the same text is put in.
+
+    Where that needed a change, a hash of what was put in keeps the ids of different texts apart.
+    """
+    text, parts = _filled(template, line), _parts(template, line)
+    if not parts or NAME_PATTERN.fullmatch(text):
+        return text
+    from hashlib import sha256
+
+    digest = sha256("\0".join(parts).encode()).hexdigest()[:_HASH_DIGITS]
+    safe = re.sub(r"[^A-Za-z0-9._:-]", "-", text).lstrip("._:-")
+    return "-".join(filter(None, [safe[: _LONGEST_ID - _HASH_DIGITS - 1], digest]))
+
+
+# -- Placeholders
+
+
+def _has_placeholder(word: str) -> bool:
+    return any(token["placeholder"] for token in _TOKEN.finditer(word))
+
+
+def _parts(template: str, line: str) -> tuple[str, ...]:
+    """What stands for each placeholder."""
+    tokens = _TOKEN.finditer(template)
+    return tuple(_part(line, token["part"] or "") for token in tokens if token["placeholder"])
+
+
+def _filled(template: str, line: str) -> str:
+    return _TOKEN.sub(partial(_meant, line), template)
+
+
+def _meant(line: str, token: re.Match[str]) -> str:
+    if token["placeholder"]:
+        return _part(line, token["part"] or "")
+    return "{" if token["brace"] else token[0]
 
 
 def _part(line: str, wanted: str) -> str:

@@ -28,7 +28,12 @@ from queuectl_tui.commands.job_options import (
     taken_along,
     when_options,
 )
-from queuectl_tui.commands.options import json_option, require_filled, show_env_option
+from queuectl_tui.commands.options import (
+    json_option,
+    once_option,
+    require_filled,
+    show_env_option,
+)
 from queuectl_tui.output import job_to_json, print_json_array
 from queuectl_tui.session import current_queue
 from store import InvalidInput, NewJob, WorkerKind, WorkerState
@@ -57,8 +62,9 @@ class _Told:
 
 @click.command("enqueue", cls=VectorCommand)
 @click.argument("words", nargs=-1, metavar="[LINE | JSON | - | -- PROGRAM [ARG]...]")
-@click.option("--file", "-f", metavar="FILE", help="Jobs as JSON or JSON Lines; - is stdin.")
-@click.option("--each", metavar="FILE", help="A job for each line, put where {} is after --.")
+@click.option("--command", "-c", "line", metavar="LINE", help="LINE, spelled as an option.")
+@once_option("--file", "-f", metavar="FILE", help="Jobs as JSON or JSON Lines; - is stdin.")
+@once_option("--each", metavar="FILE", help="A job for each line, put where {} is after --.")
 @click.option("--null", "-0", is_flag=True, help="What --each reads is parted by NUL.")
 @click.option("--id", metavar="ID", help="Else one is made.")
 @how_options
@@ -79,6 +85,7 @@ class _Told:
 def command(
     *,
     words: tuple[str, ...],
+    line: str | None,
     file: str | None,
     each: str | None,
     null: bool,
@@ -101,25 +108,26 @@ def command(
     With --each FILE every line of it that isn't empty makes a job of the argument vector: {} is
     the line, {.} the line without its extension, {/} its base name, {//} its folder, {/.} its base
     name without extension. Without any of them the line is the last argument. They may stand in
-    --id, --unique-key and --label, too.
+    --id, --unique-key, --label, --cwd and the values of --env, too; {{ is a brace. What an id can't
+    hold is replaced there, and a hash of it added.
     """
     if follow and (as_json or dry_run):
         raise click.UsageError("--follow goes with neither --json nor --dry-run.")
     require_filled({"--file": file, "--each": each})
     vector = given_vector()
-    _require_one_source(vector, words, file, each)
+    _require_one_source(vector, words, line, file, each)
     if null and each is None:
         raise click.UsageError("-0 goes with --each.")
     require_named(env)
     queue, skip = current_queue(), if_exists == "skip"
-    fields = fields_of(simple, env, depends_on=depends_on, cwd=cwd)
+    fields = fields_of(simple, env, depends_on=depends_on, cwd=None if each else cwd)
     here, now, told = current_folder(), queue.now(), _Told(depends_on=bool(depends_on))
     jobs: Iterable[NewJob]
     if each is not None:
         jobs = _of_each(
             each,
             vector or [],
-            fields,
+            fields if cwd is None else {**fields, "cwd": cwd},
             separator=b"\0" if null else b"\n",
             may_repeat=skip,
             now=now,
@@ -127,7 +135,10 @@ def command(
         )
     elif vector is not None:
         jobs = [checked({"argv": vector, **fields}, now=now, cwd=here)]
+    elif line is not None:
+        jobs = [checked({"command": line, **fields}, now=now, cwd=here)]
     elif file is None and words[0] != _STDIN and not looks_like_json(words[0]):
+        _require_no_file(words[0])
         jobs = [checked({"command": words[0], **fields}, now=now, cwd=here)]
     else:
         jobs = _of_document(
@@ -141,6 +152,8 @@ def command(
         )
     captured = {} if dry_run else taken_along(queue, env, clean=clean_env)
     ids = _enqueue(queue, jobs, told, captured, dry_run=dry_run, skip=skip)
+    if each is not None and not told.jobs:
+        streams.narrate(f"{_shown_name(each)}: no line in it, so no job")
     _narrate(queue, ids, told, dry_run=dry_run)
     _print(queue, ids, as_json=as_json, show_env=show_env, dry_run=dry_run)
     if not follow:
@@ -154,8 +167,16 @@ def command(
 
 
 def _require_one_source(
-    vector: Sequence[str] | None, words: Sequence[str], file: str | None, each: str | None
+    vector: Sequence[str] | None,
+    words: Sequence[str],
+    line: str | None,
+    file: str | None,
+    each: str | None,
 ) -> None:
+    if line is not None:
+        if words or vector is not None or file is not None or each is not None:
+            raise click.UsageError("Give --command LINE or jobs in another way, not both.")
+        return
     if vector is not None and words:
         raise click.UsageError("Words on both sides of `--`: put the whole command after it.")
     if file is not None and (words or vector is not None or each is not None):
@@ -173,6 +194,25 @@ def _require_one_source(
         raise click.UsageError("Give a line for the shell, JSON, --file FILE, or -- PROGRAM.")
 
 
+def _require_no_file(word: str) -> None:
+    """Raises ``UsageError`` for one word that names a file of jobs rather than a command."""
+    name = word.removeprefix("@")
+    if not os.path.isfile(name) or len(word.split()) > 1:
+        return
+    if name != word or _is_of_jobs(name):
+        raise click.UsageError(f"{name} is a file: for the jobs in it, give --file {name}")
+
+
+def _is_of_jobs(name: str) -> bool:
+    if os.access(name, os.X_OK):
+        return False
+    if "/" in name:
+        return name.endswith((".json", ".jsonl", ".ndjson"))
+    import shutil
+
+    return shutil.which(name) is None
+
+
 # -- Jobs
 
 
@@ -186,8 +226,9 @@ def _of_each(
     now: int,
     cwd: str,
 ) -> Iterator[NewJob]:
-    from queuectl_tui.commands.each import jobs_of_lines
+    from queuectl_tui.commands.each import jobs_of_lines, require_known_placeholders
 
+    require_known_placeholders(vector, fields)
     with _opened(name) as stream:
         yield from jobs_of_lines(
             stream,

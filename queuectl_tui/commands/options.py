@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import click
@@ -10,6 +11,8 @@ from store import InvalidInput, JobState
 from store.fielderrors import did_you_mean
 from store.jobspec import NAME_PATTERN
 from store.timespec import parse_duration
+
+Function = Callable[..., Any]
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 show_env_option = click.option(
@@ -29,6 +32,17 @@ def _each_once(_: click.Context, __: click.Parameter, ids: tuple[str, ...]) -> t
 
 
 ids_argument = click.argument("ids", metavar="[ID]...", nargs=-1, callback=_each_once)
+
+
+def _first(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> str | None:
+    if len(values) > 1:
+        raise click.BadParameter("given twice; only one can count")
+    return values[0] if values else None
+
+
+def once_option(*names: str, **how: Any) -> Callable[[Function], Function]:
+    """An option with one value that must not be given again, for the first would be lost."""
+    return click.option(*names, multiple=True, callback=_first, **how)
 
 
 class Duration(click.ParamType[float]):

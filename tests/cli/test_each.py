@@ -111,12 +111,13 @@ def test_options_are_those_of_every_job(ok: Ok, queue: Queue) -> None:
         (("--each", "-", "--file", "x", "--", "cat"), "a", "not both"),
         (("-0", "--", "cat"), "", "-0 goes with --each"),
         (("--each", "/nowhere/list", "--", "cat"), "", "/nowhere/list: No such file"),
-        (("--each", "-", "--", "cat"), "", "stdin: there is no line in it"),
         (
             ("--each", "-", "--", "cat"),
-            b"a\n\xff\n",
-            "stdin: line 2: argv: an argument must be UTF-8",
+            b"a\ncaf\xe9\x1b.mov\n",
+            'stdin: line 2: not UTF-8: "caf\\xe9\\x1b.mov"',
         ),
+        (("--each", "a", "--each", "b", "--", "cat"), "", "given twice"),
+        (("--file", "a", "-f", "b"), "", "given twice"),
         (("--each", "-", "--", "cat"), b"a\n\n\0\n", "stdin: line 3: argv[1]: "),
         (
             ("--each", "-", "--", "cat"),
@@ -124,7 +125,11 @@ def test_options_are_those_of_every_job(ok: Ok, queue: Queue) -> None:
             "line 2: argv: an argument must be at",
         ),
         (("--each", "-", "--", "{}"), "a\n \n", "line 2: argv[0]: must name a program"),
-        (("--each", "-", "--id", "{}", "--", "cat"), "a\nb c\n", "stdin: line 2: --id: must be 1"),
+        (
+            ("--each", "-", "--id", "{//}{/}", "--if-exists", "skip", "--", "cat"),
+            "a/bc\nab/c\n",
+            'line 2: --id: "abc" is used twice',
+        ),
         (
             ("--each", "-", "--id", "{}", "--", "cat"),
             "a\nb\na\n",
@@ -143,10 +148,91 @@ def test_what_is_refused(
     assert queue.count() == 0
 
 
-def test_nothing_but_empty_lines_is_nothing_to_do(cli: Cli, queue: Queue) -> None:
-    result = cli("enqueue", "--each", "-", "--", "cat", stdin="\n\n")
+@pytest.mark.parametrize("stdin", ["", "\n\n"])
+@pytest.mark.parametrize("more", [(), ("--follow",), ("--dry-run",)])
+def test_an_empty_list_is_nothing_to_do(
+    stdin: str, more: tuple[str, ...], cli: Cli, queue: Queue
+) -> None:
+    result = cli("enqueue", "--each", "-", *more, "--", "cat", stdin=stdin)
 
     assert (result.exit_code, result.stdout, queue.count()) == (0, "", 0)
+    assert "stdin: no line in it, so no job\n" in result.stderr
+    assert cli("enqueue", "--file", "-", stdin=stdin).exit_code == 2
+
+
+# -- Placeholders and what only looks like one
+
+
+def test_placeholders_in_variables_and_the_folder(ok: Ok, queue: Queue, tmp_path: Path) -> None:
+    ok(
+        *("enqueue", "--each", "-", "--cwd", "{//}", "--env", "NAME=of {/.}", "--", "cat"),
+        stdin=f"{tmp_path}/a b.txt\nhere.txt\n",
+    )
+
+    first, second = queue.jobs(None, Order())
+    assert (first.cwd, first.env) == (str(tmp_path), {"NAME": "of a b"})
+    assert (second.cwd, second.env) == (str(Path.cwd()), {"NAME": "of here"})
+
+
+@pytest.mark.parametrize("braces", ["{1}", "{..}", "{#}", "{/..}", "{-2}", "{_}"])
+def test_braces_that_mean_nothing_are_refused(braces: str, cli: Cli, queue: Queue) -> None:
+    for option in ("--id", "--label", "--unique-key", "--env", "--cwd"):
+        value = f"A=x{braces}" if option == "--env" else f"x{braces}"
+        result = cli("enqueue", "--each", "-", option, value, "--", "cat", "{}", stdin="a")
+        assert (result.exit_code, f'"{braces}" is no' in one_error(result)) == (2, True)
+    result = cli("enqueue", "--each", "-", "--", "cat", f"x{braces}", stdin="a")
+    assert (result.exit_code, f'argv: "{braces}" is no' in one_error(result)) == (2, True)
+    assert cli("enqueue", "--each", "-", "--env", "{}=x", "--", "cat", stdin="a").exit_code == 2
+    assert queue.count() == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (("{1}", "{}"), ("{1}", "line")),
+        (("{print $1}",), ("{print $1}", "line")),
+        (("${1}",), ("${1}", "line")),
+        (("{{1}",), ("{1}", "line")),
+        (("{{}",), ("{}", "line")),
+        (("{{{}}",), ("{line}",)),
+        (("{{.Name}}", '{"a":{}}'), ("{{.Name}}", '{"a":line}')),
+    ],
+)
+def test_other_braces_are_text(
+    words: tuple[str, ...], expected: tuple[str, ...], ok: Ok, queue: Queue
+) -> None:
+    ok("enqueue", "--each", "-", "--", "cat", *words, stdin="line")
+
+    assert vectors(queue) == [("cat", *expected)]
+
+
+# -- Ids from any text
+
+
+@pytest.mark.parametrize(
+    ("line", "job_id"),
+    [
+        ("films/1.mov", "film-1"),
+        ("My Film.mov", "film-My-Film-51958231"),
+        ("My-Film.mov", "film-My-Film"),
+        ("Käse\x1b.mov", "film-K-se--8d0877c5"),
+        (f"{'x' * 123}.mov", f"film-{'x' * 123}"),
+        (f"{'x' * 124}.mov", f"film-{'x' * 114}-a3dc6de7"),
+    ],
+)
+def test_ids_of_any_text(line: str, job_id: str, ok: Ok) -> None:
+    words = ("--id", "film-{/.}", "--if-exists", "skip", "--", "true")
+    assert ok("enqueue", "--each", "-", "-0", *words, stdin=f"{line}\0") == f"{job_id}\n"
+    assert ok("enqueue", "--each", "-", "-0", *words, stdin=f"{line}\0") == ""
+
+
+def test_an_id_begins_with_a_letter_or_digit(ok: Ok, queue: Queue) -> None:
+    ok("enqueue", "--each", "-", "--id", "{}", "--", "cat", stdin=".a\n_a\n--\n ü\n")
+
+    ids = [job.id for job in queue.jobs(None, Order())]
+    assert [name[:2] for name in ids[:2]] == ["a-", "a-"]
+    assert all(len(name.removeprefix("a-")) == 8 for name in ids)
+    assert len({*ids}) == 4
 
 
 # -- Only what is new

@@ -92,6 +92,10 @@ def test_root_options_around_the_file(ok: Ok, tmp_path: Path) -> None:
         (("--file", "/nowhere/jobs.json"), "No such file"),
         (("--file", "/"), "directory"),
         (("--file", ""), "--file: must not be empty"),
+        (("-c", "x", "y"), "not both"),
+        (("-c", "x", "--", "y"), "not both"),
+        (("-c", "x", "--file", "y"), "not both"),
+        (("-c", ""), "command: must not be blank"),
         (("--each", "", "--", "true"), "--each: must not be empty"),
         (("",), "command: must not be blank"),
         (("--follow", "--json", "x"), "--follow"),
@@ -122,6 +126,42 @@ def test_bad_usage(words: tuple[str, ...], error: str, cli: Cli, queue: Queue) -
     assert result.exit_code == 2
     assert error.lower() in one_error(result).lower()
     assert queue.count() == 0
+
+
+@pytest.mark.parametrize("word", ["job.json", "@job.json", "./job.json", "list"])
+def test_a_file_of_jobs_that_is_given_as_a_command(
+    word: str, cli: Cli, queue: Queue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("job.json", "list"):
+        Path(name).write_text('{"command": "true"}')
+
+    result = cli("enqueue", word)
+
+    assert (result.exit_code, queue.count()) == (2, 0)
+    assert one_error(result).endswith(f"for the jobs in it, give --file {word.removeprefix('@')}")
+
+
+def test_a_file_that_is_a_command(
+    ok: Ok, queue: Queue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("run.sh", "tool", "true", "job.json"):
+        Path(name).write_text("")
+    Path("tool").chmod(0o755)
+
+    for line in ("./run.sh", "./tool", "true", "cat job.json", "./missing.json"):
+        ok("enqueue", line)
+        assert queue.jobs(limit=1)[0].command == line
+    ok("enqueue", "--command", "job.json")
+    assert queue.jobs(limit=1)[0].command == "job.json"
+
+
+def test_a_line_as_an_option(ok: Ok, queue: Queue) -> None:
+    ok("enqueue", "-c", '{"command": "x"}', "--label", "l")
+
+    (job,) = queue.jobs()
+    assert (job.command, job.label) == ('{"command": "x"}', "l")
 
 
 # -- Options
