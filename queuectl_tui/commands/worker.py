@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -27,23 +27,54 @@ _LOOK_EVERY = 0.05
 _pool_option = click.option("--pool", type=Name(), help="Only this pool.")
 
 
-@click.group()
+class _Count(click.IntRange):
+    """How many workers; ``auto`` is as many as there are CPUs to use."""
+
+    def __init__(self, least: int) -> None:
+        super().__init__(least, _MOST_WORKERS)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if value == "auto":
+            from workers.cpus import usable_cpus
+
+            return min(usable_cpus(), _MOST_WORKERS)
+        return int(super().convert(value, param, ctx))
+
+
+class _Commands(click.Group):
+    """``status`` is another name of ``list``."""
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        return super().get_command(ctx, "list" if cmd_name == "status" else cmd_name)
+
+
+@click.group(cls=_Commands)
 def command() -> None:
     """Start, stop and watch the workers."""
 
 
 @command.command()
-@click.option("--count", type=click.IntRange(1, _MOST_WORKERS), default=1, show_default=True)
+@click.argument("number", metavar="[COUNT]", type=_Count(1), required=False)
+@click.option(
+    "--count",
+    "-n",
+    metavar="N|auto",
+    type=_Count(1),
+    help="As COUNT: 1 if not given; auto: as many as there are CPUs to use.",
+)
 @click.option("--queue", "queues", type=Name(), multiple=True, help="Serve only this; repeatable.")
 @click.option("--pool", type=Name(), default="default", show_default=True, help="The pool's name.")
 @click.option("--detach", is_flag=True, help="Return once the workers are up; they stay.")
-def start(count: int, queues: tuple[str, ...], pool: str, detach: bool) -> int:
+def start(
+    number: int | None, count: int | None, queues: tuple[str, ...], pool: str, detach: bool
+) -> int:
     """Run jobs with COUNT workers, in the foreground until Ctrl-C.
 
     The first Ctrl-C lets running jobs end, a second one stops them and gives them back.
     """
     import workers
 
+    count = _one_count(number, count)
     queue = current_queue()
     if detach:
         supervisor = workers.start_detached(queue, pool=pool, count=count, queues=queues)
@@ -99,7 +130,7 @@ def list_workers(as_json: bool) -> None:
 
 
 @command.command()
-@click.argument("count", type=click.IntRange(0, _MOST_WORKERS))
+@click.argument("count", metavar="COUNT|auto", type=_Count(0))
 @_pool_option
 def scale(count: int, pool: str | None) -> None:
     """Keep COUNT workers up. Fewer lets running jobs end first."""
@@ -128,6 +159,12 @@ def _set_paused(pool: str | None, paused: bool) -> None:
     for name in _pools(queue, pool):
         queue.registry.order(name, paused=paused)
         streams.narrate(f"Pool {name} is {'paused' if paused else 'resumed'}")
+
+
+def _one_count(number: int | None, count: int | None) -> int:
+    if None not in (number, count) and number != count:
+        raise click.UsageError(f"{number} and --count {count}: give the number of workers once.")
+    return number or count or 1
 
 
 def _pools(queue: Queue, pool: str | None, *, one: bool = False) -> Sequence[str]:
