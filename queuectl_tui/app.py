@@ -59,6 +59,7 @@ from queuectl_tui.widgets.job_table import JobTable
 from queuectl_tui.widgets.log_view import LogView
 from queuectl_tui.widgets.named_table import NamedTable
 from queuectl_tui.widgets.row_table import RowTable
+from store import WorkerState
 
 if TYPE_CHECKING:
     from store import Worker
@@ -264,7 +265,9 @@ class QueueApp(App[None]):
 
     def _started(self, supervisor: Worker | None) -> None:
         if supervisor is not None:
-            say(self.screen, f"Pool {supervisor.pool} is up; it stays when you leave")
+            paused = supervisor.state is WorkerState.PAUSED
+            stays = "but paused: W, then p lets it go on" if paused else "it stays when you leave"
+            say(self.screen, f"Pool {supervisor.pool} is up; {stays}")
         if isinstance(self.screen, LiveScreen):
             self.screen.ask()
 

@@ -126,8 +126,7 @@ def worker_seq(worker: str) -> int:
 
 def _worker(row: Sequence[Any], now: int) -> Worker:
     seq, kind, pool, pid, host, stop, paused, supervisor, queues, done, failed, *row = row
-    started_at, heartbeat_at, cpu, rss, wanted, start, boot_id, job, number, *boss = row
-    boss_stop, boss_paused = boss
+    started_at, heartbeat_at, cpu, rss, wanted, start, boot_id, job, number, boss_stop = row
     age = max(0, now - (heartbeat_at or started_at)) / 1000
     if age > STALE_AFTER:
         state = WorkerState.STALE
@@ -135,7 +134,7 @@ def _worker(row: Sequence[Any], now: int) -> Worker:
         state = WorkerState.DRAINING
     elif job is not None:
         state = WorkerState.BUSY
-    elif paused or boss_paused:
+    elif paused:
         state = WorkerState.PAUSED
     else:
         state = WorkerState.IDLE
@@ -182,11 +181,12 @@ def _throughput(
 
 _WORKERS = """
     SELECT worker.seq, worker.kind, worker.pool, worker.pid, worker.host, worker.stop,
-           worker.paused, worker.supervisor, worker.queues, worker.done, worker.failed,
+           pool.paused, worker.supervisor, worker.queues, worker.done, worker.failed,
            worker.started_at, worker.heartbeat_at, worker.cpu_percent, worker.rss_bytes,
            worker.count, worker.start, worker.boot_id, job.id, job.number,
-           boss.stop, boss.paused
+           boss.stop
     FROM worker
+    LEFT JOIN pool ON pool.name = worker.pool
     LEFT JOIN worker AS boss ON boss.seq = worker.supervisor
     LEFT JOIN job INDEXED BY job_running
         ON job.lease IS NOT NULL AND job.worker = 'w' || worker.seq

@@ -130,22 +130,37 @@ class Registry:
         pool: str,
         *,
         count: int | None = None,
-        paused: bool | None = None,
         stop: str | None = None,
     ) -> Worker:
-        """Ask the pool's supervisor to keep ``count`` workers, to pause, or to stop.
+        """Ask the pool's supervisor to keep ``count`` workers, or to stop.
 
         ``stop`` is ``"drain"`` or ``"now"``. Raises ``QueueError`` when no supervisor is up.
         """
         supervisor = self.supervisor(pool)
         with self._database.write() as connection:
             connection.execute(
-                "UPDATE worker SET count = coalesce(?, count), paused = coalesce(?, paused),"
+                "UPDATE worker SET count = coalesce(?, count),"
                 " stop = CASE WHEN stop = 'now' THEN stop ELSE coalesce(?, stop) END WHERE seq = ?",
-                (count, paused, stop, worker_seq(supervisor.id)),
+                (count, stop, worker_seq(supervisor.id)),
             )
         doorbell.ring(self._database.bells)
         return self.supervisor(pool)
+
+    def set_paused(self, pool: str, paused: bool) -> None:
+        """Let the pool's workers take no jobs, or again; so it stays, also while none runs."""
+        with self._database.write() as connection:
+            connection.execute(
+                "INSERT INTO pool (name, paused) VALUES (?1, ?2)"
+                " ON CONFLICT DO UPDATE SET paused = ?2",
+                (pool, paused),
+            )
+        doorbell.ring(self._database.bells)
+
+    def paused_pools(self) -> list[str]:
+        """The pools that are paused, by name, whether they run or not."""
+        with self._database.read() as connection:
+            rows = connection.execute("SELECT name FROM pool WHERE paused ORDER BY name")
+            return [name for (name,) in rows]
 
     def supervisor(self, pool: str) -> Worker:
         """The pool's supervisor, of several the last heard. Raises ``QueueError`` if none is up."""
@@ -166,7 +181,9 @@ class Registry:
         """What a supervisor has been asked to do."""
         with self._database.look() as connection:
             row = connection.execute(
-                "SELECT count, paused, stop FROM worker WHERE seq = ?", (worker_seq(supervisor),)
+                "SELECT count, pool.paused, stop FROM worker"
+                " LEFT JOIN pool ON pool.name = worker.pool WHERE seq = ?",
+                (worker_seq(supervisor),),
             ).fetchone()
         if row is None:
             return Orders(count=0, paused=False, stop="drain")

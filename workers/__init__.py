@@ -5,11 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from store import DEFAULT_POOL, open_store
-from workers.control import as_seen, crew, living, start_detached, status, stop, up
+from workers.control import (
+    as_seen,
+    crew,
+    how_paused,
+    living,
+    start_detached,
+    status,
+    stop,
+    up,
+)
 
 __all__ = [
     "as_seen",
     "crew",
+    "how_paused",
     "living",
     "run_supervisor",
     "start_detached",

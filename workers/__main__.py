@@ -1,6 +1,6 @@
 """The processes behind ``worker start``; people start them with ``queuectl-tui worker start``.
 
-python -P -m workers worker STORE ID [--report] [QUEUE…]
+python -P -m workers worker STORE ID [--report] [--paused] [QUEUE…]
 python -P -m workers supervisor STORE POOL COUNT [QUEUE…]
 """
 
@@ -19,9 +19,11 @@ PATIENCE = 0.3  # seconds to wait for the store before looking at signals and or
 def worker(url: str, worker_id: str, *rest: str) -> int:
     from workers.worker import Worker
 
-    report = rest[:1] == ("--report",)
+    queues = [word for word in rest if not word.startswith("--")]
     queue = open_store(url, create=False, durable=False, patience=PATIENCE)
-    one = Worker(queue, worker_id, queues=rest[1:] if report else rest, report=report)
+    one = Worker(
+        queue, worker_id, queues=queues, report="--report" in rest, paused="--paused" in rest
+    )
     gc.freeze()  # what is there by now stays: no collection need look through it
     one.run()
     return 0

@@ -54,6 +54,12 @@ def start_detached(
     raise QueueError(f"the workers did not come up within {_START_PATIENCE:g}s; see {log_path}")
 
 
+def how_paused(pool: str) -> str:
+    """What to tell of a pool that is paused, with the way on."""
+    which = "" if pool == DEFAULT_POOL else f" --pool {pool}"
+    return f"pool {pool} is paused: it takes no jobs; resume: queuectl-tui worker resume{which}"
+
+
 def living(queue: Queue, pool: str | None = None) -> list[Worker]:
     """Supervisors and workers of ``pool`` (``None``: of all) whose processes really run."""
     return [

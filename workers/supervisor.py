@@ -27,6 +27,7 @@ from store import (
 from store.queue import Queue
 from workers import journal, processes
 from workers.adopted import Adopted, Ended, Reaped
+from workers.control import how_paused
 from workers.hooks import Hooks
 from workers.wakeup import Wakeup
 from workers.wal import LogKeeper
@@ -388,20 +389,24 @@ class Supervisor:
             self._wakeup.watch(process.stdout)
         if identity is not None:
             self._queue.registry.identify(worker, identity)
-        if self._told_paused:
-            self._tell(member, Order.PAUSE)
         self._narrate(f"worker {worker} started (pid {process.pid})")
 
     def _spawn(self, worker: str) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-P", "-m", "workers", "worker", self._queue.url, worker]
         return subprocess.Popen(
-            [*command, *(["--report"] if self._report else []), *self._queues],
+            [*command, *self._worker_options(), *self._queues],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE if self._report else subprocess.DEVNULL,
             env=os.environ | {processes.MARKER: f"{self._queue.store_id}/{worker}"},
             cwd="/",
             start_new_session=True,
         )
+
+    def _worker_options(self) -> Iterator[str]:
+        if self._report:
+            yield "--report"
+        if self._told_paused:
+            yield "--paused"
 
     def _tell(self, member: Member, order: Order) -> None:
         with suppress(OSError):
@@ -426,6 +431,8 @@ class Supervisor:
         self._orders = Orders(count=ordered.count, paused=ordered.paused, stop=stop)
         if ordered.paused != self._told_paused:
             self._told_paused = ordered.paused
+            paused, resumed = how_paused(self._pool), f"pool {self._pool} takes jobs again"
+            self._narrate(paused if ordered.paused else resumed)
             for member in self._crew.values():
                 self._tell(member, Order.PAUSE if ordered.paused else Order.RESUME)
         if stop is not None and self._is_due("say", _SAY_EVERY):

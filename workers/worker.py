@@ -50,13 +50,20 @@ class Worker:
     """One command at a time, until told to stop."""
 
     def __init__(
-        self, queue: Queue, worker_id: str, *, queues: Sequence[str] = (), report: bool = False
+        self,
+        queue: Queue,
+        worker_id: str,
+        *,
+        queues: Sequence[str] = (),
+        report: bool = False,
+        paused: bool = False,
     ) -> None:
         self._queue = queue
         self._id = worker_id
         self._queues = tuple(queues)
         self._report = report
-        self._draining = self._stopping = self._paused = False
+        self._draining = self._stopping = False
+        self._paused = paused
         self._exhausted_for = 0.0
         self._looks_due = True
         self._poll_at = 0.0

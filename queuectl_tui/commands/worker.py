@@ -82,6 +82,8 @@ def start(
             f"Supervisor {supervisor.id} (pid {supervisor.pid}) keeps {counted(count, 'worker')}"
             " up; stop with: queuectl-tui worker stop"
         )
+        if pool in queue.registry.paused_pools():
+            streams.narrate(f"{workers.how_paused(pool)}")
         return 0
     url = queue.url
     queue.close()
@@ -143,22 +145,31 @@ def scale(count: int, pool: str | None) -> None:
 @command.command()
 @_pool_option
 def pause(pool: str | None) -> None:
-    """Take no new jobs; what runs goes on."""
-    _set_paused(pool, True)
+    """Take no new jobs; what runs goes on.
+
+    It stays so when workers stop and start again. With --pool also while none runs.
+    """
+    queue = current_queue()
+    for name in [pool] if pool is not None else _pools(queue, None):
+        _set_paused(queue, name, True)
 
 
 @command.command()
 @_pool_option
 def resume(pool: str | None) -> None:
     """Take jobs again."""
-    _set_paused(pool, False)
-
-
-def _set_paused(pool: str | None, paused: bool) -> None:
     queue = current_queue()
-    for name in _pools(queue, pool):
-        queue.registry.order(name, paused=paused)
-        streams.narrate(f"Pool {name} is {'paused' if paused else 'resumed'}")
+    chosen = [pool] if pool is not None else queue.registry.paused_pools()
+    for name in chosen or _pools(queue, None):
+        _set_paused(queue, name, False)
+
+
+def _set_paused(queue: Queue, pool: str, paused: bool) -> None:
+    import workers
+
+    queue.registry.set_paused(pool, paused)
+    runs = "" if workers.living(queue, pool) else "; no supervisor of it is running"
+    streams.narrate(f"Pool {pool} is {'paused' if paused else 'resumed'}{runs}")
 
 
 def _one_count(number: int | None, count: int | None) -> int:

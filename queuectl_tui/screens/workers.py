@@ -152,8 +152,8 @@ class WorkersScreen(TableScreen[WorkersPicture]):
             return
         pause = supervisor.state is not WorkerState.PAUSED
         await self.order(
-            lambda queue: queue.registry.order(supervisor.pool, paused=pause),
-            lambda now: f"Pool {now.pool} " + ("takes no more jobs" if pause else "goes on"),
+            lambda queue: queue.registry.set_paused(supervisor.pool, pause),
+            lambda _: f"Pool {supervisor.pool} " + ("takes no more jobs" if pause else "goes on"),
         )
 
     @work

@@ -1,4 +1,4 @@
-"""``worker``: how many there are."""
+"""``worker``: how many, paused pools, and what else needs no job to be run."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 import workers
+from store import WorkerKind, WorkerState
 from store.queue import Queue
 from tests.cli.conftest import Cli, one_error
 from workers.cpus import usable_cpus
@@ -58,3 +59,43 @@ def test_a_number_of_workers_that_can_t_be(words: tuple[str, ...], error: str, c
 
     assert result.exit_code == 2
     assert error in one_error(result)
+
+
+# -- Paused pools
+
+
+def test_a_pool_can_be_paused_while_it_does_not_run(cli: Cli, queue: Queue) -> None:
+    result = cli("worker", "pause", "--pool", "night")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert result.stderr == "Pool night is paused; no supervisor of it is running\n"
+    assert queue.registry.paused_pools() == ["night"]
+
+    result = cli("worker", "resume")
+    assert result.exit_code == 0
+    assert result.stderr == "Pool night is resumed; no supervisor of it is running\n"
+    assert queue.registry.paused_pools() == []
+
+
+@pytest.mark.parametrize("word", ["pause", "resume"])
+def test_without_a_name_some_pool_has_to_run(word: str, cli: Cli) -> None:
+    result = cli("worker", word)
+
+    assert result.exit_code == 1
+    assert "no supervisor runs; start one with: queuectl-tui worker start" in one_error(result)
+
+
+@pytest.mark.usefixtures("stopped")
+def test_a_paused_pool_is_still_paused_when_it_starts_again(cli: Cli, ok: Ok, queue: Queue) -> None:
+    ok("worker", "start", "--detach")
+    assert cli("worker", "pause").stderr == "Pool default is paused\n"
+    ok("worker", "stop")
+
+    result = cli("worker", "start", "--detach")
+
+    assert result.exit_code == 0
+    assert "pool default is paused" in result.stderr
+    assert result.stderr.endswith("resume: queuectl-tui worker resume\n")
+    assert {worker.state for worker in workers.crew(queue)} == {WorkerState.PAUSED}
+    assert {worker.kind for worker in workers.crew(queue)} == set(WorkerKind)
+    ok("worker", "resume")
+    assert {worker.state for worker in workers.crew(queue)} == {WorkerState.IDLE}

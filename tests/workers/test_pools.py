@@ -91,7 +91,7 @@ def test_a_paused_pool_finishes_what_runs_and_takes_no_more(rig: Rig) -> None:
     running = rig.add(gated())
     rig.reached(running, JobState.PROCESSING)
 
-    rig.queue.registry.order("default", paused=True)
+    rig.queue.registry.set_paused("default", True)
     rig.run("sleep 0.5", queue="witness")  # time enough to have heard of it
     first = rig.add("true")
     rig.open_gate()
@@ -101,7 +101,7 @@ def test_a_paused_pool_finishes_what_runs_and_takes_no_more(rig: Rig) -> None:
     rig.run("sleep 0.5", queue="witness")  # time enough to have taken them
     assert [rig.queue.job(job_id).number for job_id in (first, second)] == [0, 0]
 
-    rig.queue.registry.order("default", paused=False)
+    rig.queue.registry.set_paused("default", False)
     for job_id in (first, second):
         assert rig.ended(job_id).state is JobState.COMPLETED
 
@@ -109,7 +109,7 @@ def test_a_paused_pool_finishes_what_runs_and_takes_no_more(rig: Rig) -> None:
 def test_a_worker_that_starts_in_a_paused_pool_is_paused(rig: Rig) -> None:
     rig.start(1)
     rig.start(1, pool="witness", queues=["witness"])
-    rig.queue.registry.order("default", paused=True)
+    rig.queue.registry.set_paused("default", True)
     until(lambda: [worker.state for worker in rig.crew("default")] == [WorkerState.PAUSED])
 
     rig.queue.registry.order("default", count=2)
@@ -120,11 +120,28 @@ def test_a_worker_that_starts_in_a_paused_pool_is_paused(rig: Rig) -> None:
     assert rig.queue.job(waiting).state is JobState.PENDING
 
 
+def test_a_pool_that_was_paused_starts_paused_and_says_how_to_go_on(rig: Rig) -> None:
+    rig.queue.registry.set_paused("night", True)
+    waiting = rig.add("true")
+    foreground = rig.foreground("--pool", "night")
+    rig.start(1, pool="witness", queues=["witness"])
+
+    until(lambda: [worker.state for worker in rig.crew("night")] == [WorkerState.PAUSED])
+    rig.run("sleep 0.5", queue="witness")  # time enough to have taken it
+    assert rig.queue.job(waiting).number == 0
+    assert "pool night is paused" in foreground.said()
+    assert "queuectl-tui worker resume --pool night" in foreground.said()
+
+    rig.queue.registry.set_paused("night", False)
+    assert rig.ended(waiting).state is JobState.COMPLETED
+    assert "pool night takes jobs again" in foreground.said()
+
+
 @pytest.mark.parametrize("why", ["paused", "disk nearly full"])
 def test_a_worker_that_may_take_nothing_sleeps_even_when_a_job_is_due(rig: Rig, why: str) -> None:
     rig.start(1)
     if why == "paused":
-        rig.queue.registry.order("default", paused=True)
+        rig.queue.registry.set_paused("default", True)
         until(lambda: [worker.state for worker in rig.crew()] == [WorkerState.PAUSED])
     else:
         rig.queue.settings.set("min_free_space", f"{2 * rig.queue.free_space()}")
