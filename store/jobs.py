@@ -169,6 +169,16 @@ class Job(NamedTuple):
         return shlex.join(self.argv or ())
 
 
+class Outlook(NamedTuple):
+    """How a job stands. ``is_over``: nothing more happens to it unless a person does something.
+
+    It has ended then, is held, or waits for a job that won't complete by itself.
+    """
+
+    state: JobState
+    is_over: bool
+
+
 class Attempt(NamedTuple):
     """One run of a job. ``id`` is the lease; ``number`` is 1, 2, 3 … within the job."""
 

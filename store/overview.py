@@ -106,13 +106,16 @@ def oldest_pending(
 
 def seqs(connection: sqlite3.Connection, ids: Iterable[str]) -> list[int]:
     """Row numbers of the named jobs, each once. Raises ``NoSuchJob`` for the first unknown."""
-    found = []
-    for job_id in dict.fromkeys(ids):
-        row = connection.execute("SELECT seq FROM job WHERE id = ?", (job_id,)).fetchone()
-        if row is None:
+    wanted = [*dict.fromkeys(ids)]
+    rows = connection.execute(
+        "SELECT job.id, job.seq FROM json_each(?) AS wanted JOIN job ON job.id = wanted.value",
+        (json.dumps(wanted),),
+    )
+    found: dict[str, int] = dict(rows.fetchall())
+    for job_id in wanted:
+        if job_id not in found:
             raise NoSuchJob(job_id)
-        found.append(row[0])
-    return found
+    return [found[job_id] for job_id in wanted]
 
 
 def worker_id(kind: str, seq: int) -> str:

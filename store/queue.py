@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from store import doorbell, overview
 from store.batch import Batch, environment_id
 from store.database import Database
-from store.errors import InvalidInput, QueueError
+from store.errors import InvalidInput, NoSuchJob, QueueError
 from store.jobs import (
     Attempt,
     ErrorGroup,
@@ -28,6 +28,7 @@ from store.jobs import (
     NewJob,
     Order,
     Outcome,
+    Outlook,
     Output,
     Placing,
     Snapshot,
@@ -48,12 +49,13 @@ from store.tally import Tally
 if TYPE_CHECKING:
     from random import Random
 
-    from store import listing, reads
+    from store import listing, outlook, reads
     from store.chains import Chain
     from store.retention import Retention
     from store.schedules import Schedules
 else:
     listing = Late("store.listing")
+    outlook = Late("store.outlook")
     reads = Late("store.reads")  # it knows peewee, which plain commands and workers go without
 
 _READ_AT_ONCE = 500
@@ -170,7 +172,7 @@ class Queue:
         """
         with self._change() as connection:
             self._steering.cancel(connection, overview.seqs(connection, ids))
-        return [self.job(job_id) for job_id in ids]
+            return reads.named(self._database.query, ids)
 
     def cancel_matching(self, wanted: JobFilter) -> int:
         """Cancel all unfinished jobs that match; how many."""
@@ -183,7 +185,7 @@ class Queue:
         """
         with self._change() as connection:
             self._steering.retry(connection, overview.seqs(connection, ids))
-        return [self.job(job_id) for job_id in ids]
+            return reads.named(self._database.query, ids)
 
     def retry_matching(self, wanted: JobFilter) -> int:
         """Retry all finished or failed jobs that match; how many."""
@@ -213,7 +215,7 @@ class Queue:
         """
         with self._change() as connection:
             self._steering.edit(connection, overview.seqs(connection, ids), change)
-        return [self.job(job_id) for job_id in ids]
+            return reads.named(self._database.query, ids)
 
     def edit_matching(self, wanted: JobFilter, change: Callable[[Job], NewJob]) -> int:
         """Edit all jobs that match and aren't running; how many."""
@@ -244,11 +246,34 @@ class Queue:
         with self._database.read():
             return reads.one_job(self._database.query, job_id)
 
+    def named(self, ids: Sequence[str]) -> list[Job]:
+        """The jobs with these ids, in their order. Raises ``NoSuchJob``."""
+        found = self.present(ids)
+        if len(found) < len(ids):
+            known = {job.id for job in found}
+            raise NoSuchJob(next(job_id for job_id in ids if job_id not in known))
+        return found
+
+    def present(self, ids: Sequence[str]) -> list[Job]:
+        """Like ``named``, without those that aren't there."""
+        with self._database.read():
+            return reads.named(self._database.query, ids)
+
+    def ids(self, wanted: JobFilter, order: Order | None = None) -> list[str]:
+        """The ids of jobs that match, the oldest first unless ``order`` says otherwise."""
+        with self._database.read():
+            return reads.ids(self._database.query, wanted, order or Order())
+
+    def outlooks(self, ids: Sequence[str]) -> Mapping[str, Outlook]:
+        """How jobs stand, and whether they are over; without those that aren't there."""
+        with self._database.read() as connection:
+            return outlook.outlooks(connection, ids)
+
     def held_jobs(self) -> list[Job]:
         """Jobs whose last attempt has ended, though not yet every process of it."""
         with self._database.read() as connection:
-            held = connection.execute(_HELD_JOBS).fetchall()
-            return [reads.one_job(self._database.query, job_id) for (job_id,) in held]
+            held = [job_id for (job_id,) in connection.execute(_HELD_JOBS)]
+            return reads.named(self._database.query, held)
 
     def jobs(
         self,
@@ -308,6 +333,11 @@ class Queue:
             (seq,) = overview.seqs(connection, [job_id])
             return reads.history(self._database.query, seq)
 
+    def histories(self, ids: Sequence[str]) -> Mapping[str, list[Attempt]]:
+        """Every attempt, oldest first, of each of these jobs that has run."""
+        with self._database.read():
+            return reads.histories(self._database.query, ids)
+
     def chain(self, job_id: str) -> Chain:
         """The jobs that it waits for, and those that wait for it. Raises ``NoSuchJob``."""
         from store.chains import read_chain
@@ -324,13 +354,16 @@ class Queue:
             known = f"it has {len(attempts)}" if attempts else "it has not run yet"
             what = "no attempt" if number is None else f"no attempt {number}"
             raise QueueError(f"{what} of job {job_id}: {known}")
-        attempt_id = chosen[-1].id
+        return self.output_of(chosen[-1], stream)
+
+    def output_of(self, attempt: Attempt, stream: Stream) -> OutputView:
+        """What this attempt printed. Raises ``NoSuchJob`` when its job was deleted."""
 
         def look() -> Recorded:
             with self._database.look() as connection:
-                return recorded(connection, attempt_id, stream)
+                return recorded(connection, attempt.id, stream)
 
-        return StoredOutput(look, self.folders, attempt_id, stream)
+        return StoredOutput(look, self.folders, attempt.id, stream)
 
     def status(self) -> Status:
         """Counts, workers and throughput at a glance."""
@@ -490,7 +523,7 @@ class Queue:
                 " RETURNING (SELECT id FROM job WHERE seq = ended.job)",
                 (most,),
             ).fetchall()
-        return [self.job(job_id) for (job_id,) in rows]
+        return self.present([job_id for (job_id,) in rows])
 
     def cancel_requested(self, lease: Lease) -> bool:
         """Whether somebody wants this attempt stopped, or ended it already."""

@@ -107,6 +107,14 @@ def one_job(database: peewee.Database, job_id: str) -> Job:
     raise NoSuchJob(job_id)
 
 
+def named(database: peewee.Database, ids: Sequence[str]) -> list[Job]:
+    """The jobs with these ids, in their order, without those that aren't there."""
+    listed = peewee.SQL("(SELECT value FROM json_each(?))", (json.dumps([*ids]),))
+    query = JobRow.select(*_JOB_FIELDS).where(JobRow.id.in_(listed))
+    found = {job.id: job for job in _jobs(database, query)}
+    return [found[job_id] for job_id in ids if job_id in found]
+
+
 def jobs(
     database: peewee.Database, wanted: JobFilter, order: Order, limit: int | None, offset: int
 ) -> list[Job]:
@@ -119,6 +127,11 @@ def places(
     """Row numbers of what ``jobs`` would return: eight bytes a job."""
     query = _listed((JobRow.seq,), wanted, order, limit, offset)
     return array("q", (row[0] for row in query.tuples().iterator(database)))
+
+
+def ids(database: peewee.Database, wanted: JobFilter, order: Order) -> list[str]:
+    query = _listed((JobRow.id,), wanted, order, None, 0)
+    return [row[0] for row in query.tuples().execute(database)]
 
 
 def jobs_at(database: peewee.Database, rows: Sequence[int], wanted: JobFilter) -> list[Job]:
@@ -151,10 +164,21 @@ def history(database: peewee.Database, job_seq: int) -> list[Attempt]:
         .where(AttemptRow.job == job_seq)
         .order_by(AttemptRow.number)
     )
-    return [
-        Attempt(row[0], row[1], AttemptState(row[2]), *row[3:])
-        for row in query.tuples().execute(database)
-    ]
+    return [_attempt(row) for row in query.tuples().execute(database)]
+
+
+def histories(database: peewee.Database, ids: Sequence[str]) -> dict[str, list[Attempt]]:
+    """The attempts, oldest first, of each of these jobs that has any."""
+    query = (
+        AttemptRow.select(JobRow.id, *_ATTEMPT_FIELDS)
+        .join(JobRow, on=JobRow.seq == AttemptRow.job)
+        .where(JobRow.id.in_(peewee.SQL("(SELECT value FROM json_each(?))", (json.dumps([*ids]),))))
+        .order_by(AttemptRow.job, AttemptRow.number)
+    )
+    found: dict[str, list[Attempt]] = {}
+    for job_id, *row in query.tuples().execute(database):
+        found.setdefault(job_id, []).append(_attempt(row))
+    return found
 
 
 def error_groups(database: peewee.Database, wanted: JobFilter) -> list[ErrorGroup]:
@@ -261,6 +285,10 @@ def _job(row: tuple[Any, ...], depends_on: tuple[str, ...]) -> Job:
     values["cancel_requested"] = bool(values["cancel_requested"])
     values["on_dependency_failure"] = OnDependencyFailure(values["on_dependency_failure"])
     return Job(**values, depends_on=depends_on)
+
+
+def _attempt(row: Sequence[Any]) -> Attempt:
+    return Attempt(row[0], row[1], AttemptState(row[2]), *row[3:])
 
 
 def _dependencies(database: peewee.Database, job_seqs: list[int]) -> dict[int, tuple[str, ...]]:

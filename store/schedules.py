@@ -19,10 +19,10 @@ from store.errors import InvalidInput, QueueError
 from store.fielderrors import did_you_mean
 from store.jobs import (
     FINISHED,
+    Job,
     JobFilter,
     NewJob,
     OnDependencyFailure,
-    Order,
     Overlap,
     Schedule,
 )
@@ -41,6 +41,7 @@ _NICKNAMES = {
     "@hourly": "0 * * * *",
 }
 _COLUMNS = "name, cron, every, tz, overlap, catch_up, paused, next_at, job"
+_LAST = "(SELECT seq FROM job WHERE job.schedule = schedule.name ORDER BY tick DESC LIMIT 1)"
 _SHORTEST = 1.0
 
 
@@ -126,18 +127,21 @@ class Schedules:
     def all(self) -> list[Schedule]:
         """Every schedule, by name."""
         with self._database.read() as connection:
-            rows = connection.execute(f"SELECT {_COLUMNS} FROM schedule ORDER BY name").fetchall()
-            return [self._schedule(row) for row in rows]
+            rows = connection.execute(
+                f"SELECT {_COLUMNS}, {_LAST} FROM schedule ORDER BY name"
+            ).fetchall()
+            return self._schedules(rows)
 
     def get(self, name: str) -> Schedule:
         """One schedule. Raises ``QueueError`` when there is none of that name."""
-        known = self.all()
-        for schedule in known:
-            if schedule.name == name:
+        with self._database.read() as connection:
+            rows = connection.execute(
+                f"SELECT {_COLUMNS}, {_LAST} FROM schedule WHERE name = ?", (name,)
+            ).fetchall()
+            for schedule in self._schedules(rows):
                 return schedule
-        raise QueueError(
-            f"no such schedule: {name}{did_you_mean(name, [one.name for one in known])}"
-        )
+            known = [known for (known,) in connection.execute("SELECT name FROM schedule")]
+        raise QueueError(f"no such schedule: {name}{did_you_mean(name, known)}")
 
     def set_paused(self, names: Sequence[str], paused: bool) -> None:
         """Pause schedules, or let them go on with their next tick from now."""
@@ -165,13 +169,14 @@ class Schedules:
         ticks = _ticks(schedule.cron, schedule.every, schedule.tz, after=now, last=schedule.next_at)
         return list(islice(ticks, count))
 
-    def jobs(self, name: str, limit: int = 5) -> list[str]:
-        """Ids of the newest jobs that a schedule made."""
-        with self._database.look() as connection:
+    def jobs(self, name: str, limit: int = 5) -> list[Job]:
+        """The newest jobs that a schedule made, the newest first."""
+        with self._database.read() as connection:
             rows = connection.execute(
-                "SELECT id FROM job WHERE schedule = ? ORDER BY tick DESC LIMIT ?", (name, limit)
-            )
-            return [job_id for (job_id,) in rows]
+                "SELECT seq FROM job WHERE schedule = ? ORDER BY tick DESC LIMIT ?", (name, limit)
+            ).fetchall()
+            made = [seq for (seq,) in rows]
+            return reads.jobs_at(self._database.query, made, JobFilter())
 
     def next_at(self) -> int | None:
         """When the next tick of any schedule is due (UTC milliseconds)."""
@@ -193,7 +198,7 @@ class Schedules:
                 (now,),
             ).fetchall()
             for *row, environment in rows:
-                made += self._fire(connection, self._schedule(row), environment, now)
+                made += self._fire(connection, _schedule(row, None), environment, now)
         if made:
             doorbell.ring(self._database.bells)
         return made
@@ -258,23 +263,28 @@ class Schedules:
     def _next(self, one: Schedule, now: int) -> int:
         return next(_ticks(one.cron, one.every, one.tz, after=now, last=one.next_at))
 
-    def _schedule(self, row: Sequence[Any]) -> Schedule:
-        name, cron, every, tz, overlap, catch_up, paused, next_at, job = row
-        newest = reads.jobs(
-            self._database.query, JobFilter(schedule=name), Order(reverse=True), 1, 0
-        )
-        return Schedule(
-            name=name,
-            cron=cron,
-            every=every,
-            tz=tz,
-            overlap=Overlap(overlap),
-            catch_up=bool(catch_up),
-            paused=bool(paused),
-            next_at=next_at,
-            job=_unpacked(job),
-            last=newest[0] if newest else None,
-        )
+    def _schedules(self, rows: Sequence[Sequence[Any]]) -> list[Schedule]:
+        """Of rows that end with the last job's ``seq``."""
+        made = [row[-1] for row in rows if row[-1] is not None]
+        jobs = reads.jobs_at(self._database.query, made, JobFilter()) if made else []
+        last = {job.seq: job for job in jobs}
+        return [_schedule(row, last.get(seq)) for *row, seq in rows]
+
+
+def _schedule(row: Sequence[Any], last: Job | None) -> Schedule:
+    name, cron, every, tz, overlap, catch_up, paused, next_at, job = row
+    return Schedule(
+        name=name,
+        cron=cron,
+        every=every,
+        tz=tz,
+        overlap=Overlap(overlap),
+        catch_up=bool(catch_up),
+        paused=bool(paused),
+        next_at=next_at,
+        job=_unpacked(job),
+        last=last,
+    )
 
 
 def local_zone() -> str:

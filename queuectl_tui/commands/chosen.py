@@ -36,7 +36,13 @@ class Chosen:
         """They as they stand, oldest first. Raises ``NoSuchJob``, ``WrongState``."""
         if self.wanted is not None:
             return queue.iter_jobs(self.wanted, Order())
-        return [self._allowed(queue.job(job_id)) for job_id in self.ids]
+        return [self._allowed(job) for job in queue.named(self.ids)]
+
+    def ids_in(self, queue: Queue) -> list[str]:
+        """Their ids, oldest first. Raises ``NoSuchJob``, ``WrongState``."""
+        if self.wanted is not None:
+            return queue.ids(self.wanted)
+        return [job.id for job in self.jobs(queue)]
 
     def running(self, queue: Queue) -> list[Job]:
         """Those that run now. Raises ``NoSuchJob``, ``WrongState``."""
@@ -48,8 +54,8 @@ class Chosen:
 
     def print_ids(self, queue: Queue) -> None:
         """What a dry run prints."""
-        for job in self.jobs(queue):
-            streams.write(f"{job.id}\n")
+        for job_id in self.ids_in(queue):
+            streams.write(f"{job_id}\n")
 
     def _allowed(self, job: Job) -> Job:
         if job.state not in self.states:

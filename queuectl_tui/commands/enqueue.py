@@ -36,7 +36,7 @@ from queuectl_tui.commands.options import (
 )
 from queuectl_tui.output import job_to_json, print_json_array
 from queuectl_tui.session import current_queue
-from store import InvalidInput, NewJob, WorkerKind, WorkerState
+from store import InvalidInput, Job, NewJob, WorkerKind, WorkerState
 from store.jobspec import looks_like_json, read_jobs
 
 if TYPE_CHECKING:
@@ -358,5 +358,12 @@ def _print(
     elif dry_run:
         print_json_array({"id": job_id} for job_id in ids)
     else:
-        print_json_array(job_to_json(queue.job(job_id), show_env=show_env) for job_id in ids)
+        print_json_array(job_to_json(job, show_env=show_env) for job in _stored(queue, ids))
     streams.flush()
+
+
+def _stored(queue: Queue, ids: Sequence[str]) -> Iterator[Job]:
+    """The jobs as they stand now, without those that were deleted meanwhile."""
+    left = iter(ids)
+    while some := [*islice(left, _PRINTED_AT_ONCE)]:
+        yield from queue.present(some)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from queuectl_tui import streams
-from queuectl_tui.commands.polling import INTERVAL, is_over
+from queuectl_tui.commands.polling import INTERVAL
 from queuectl_tui.job_output import CHUNK, LogText, read_kept, tail_offset, tell_dropped
-from store import Attempt, JobState, Stream
+from store import Attempt, Job, JobState, NoSuchJob, Outlook, Stream
 
 if TYPE_CHECKING:
     from store.output import OutputView
@@ -37,25 +37,57 @@ def follow(
     """
     ids = [*dict.fromkeys(ids)]
     longest = max(map(len, ids), default=0)
+    standing = _Standing(queue)
     followed = [
         _Followed(
             queue,
-            job_id,
-            f"{job_id:<{longest}} | " if len(ids) > 1 else "",
+            job,
+            standing,
+            f"{job.id:<{longest}} | " if len(ids) > 1 else "",
             wanted=wanted,
             first=first,
             tail=tail,
             raw=raw,
         )
-        for job_id in ids
+        for job in queue.named(ids)
     ]
     going = followed
     while going := [job for job in going if not job.over]:
+        standing.look([job.id for job in going])
         arrived = [job.pump() for job in going]
         if not any(arrived):
             streams.flush()
             time.sleep(INTERVAL)
     return max((job.exit_code for job in followed), default=0)
+
+
+class _Standing:
+    """How all followed jobs stand, asked for together when the store has changed."""
+
+    def __init__(self, queue: Queue) -> None:
+        self._queue = queue
+        self._token: int | None = None
+        self._outlooks: Mapping[str, Outlook] = {}
+        self._attempts: Mapping[str, Sequence[Attempt]] = {}
+
+    def look(self, ids: Sequence[str]) -> None:
+        token = self._queue.change_token()
+        if token != self._token:
+            self._token = token
+            # Asked first: of jobs that are over, the attempts read next are then the last.
+            self._outlooks = self._queue.outlooks(ids)
+            self._attempts = self._queue.histories(ids)
+
+    def outlook(self, job_id: str) -> Outlook:
+        """Raises ``NoSuchJob`` when the job was deleted."""
+        if job_id not in self._outlooks:
+            raise NoSuchJob(job_id)
+        return self._outlooks[job_id]
+
+    def attempt_after(self, job_id: str, number: int) -> Attempt | None:
+        """The next attempt, where there is one."""
+        later = (each for each in self._attempts.get(job_id, ()) if each.number > number)
+        return next(later, None)
 
 
 class _Followed:
@@ -64,7 +96,8 @@ class _Followed:
     def __init__(
         self,
         queue: Queue,
-        job_id: str,
+        job: Job,
+        standing: _Standing,
         prefix: str,
         *,
         wanted: Sequence[Stream],
@@ -73,20 +106,18 @@ class _Followed:
         raw: bool,
     ) -> None:
         if first is not None:
-            queue.output(job_id, first, Stream.STDOUT)  # refuses an attempt that isn't there
+            queue.output(job.id, first, Stream.STDOUT)  # refuses an attempt that isn't there
         self.over = False
         self.exit_code = 0
+        self.id = job.id
         self._queue = queue
-        self._id = job_id
+        self._standing = standing
         self._prefix = prefix.encode()
         self._wanted = wanted
-        self._begun_with = first or queue.job(job_id).number or 1
+        self._begun_with = first or job.number or 1
         self._printed = self._begun_with - 1
         self._tail = tail
         self._raw = raw
-        self._token: int | None = None
-        self._ended = False
-        self._attempts: list[Attempt] = []
         self._taps: list[_Tap] = []
 
     def pump(self) -> bool:
@@ -100,37 +131,24 @@ class _Followed:
 
     def _go_on(self) -> bool:
         """Turn to the next attempt; False when there is none yet."""
-        if not self._attempts:
-            if self._ended:
-                self.over = True
-                completed = self._queue.job(self._id).state is JobState.COMPLETED
-                self.exit_code = 0 if completed else 1
-            else:
-                self._look()
-        if not self._attempts:
-            return self._ended
-        self._begin(self._attempts.pop(0).number)
-        return True
+        attempt = self._standing.attempt_after(self.id, self._printed)
+        if attempt is not None:
+            self._begin(attempt)
+            return True
+        outlook = self._standing.outlook(self.id)
+        self.over = outlook.is_over
+        self.exit_code = 0 if outlook.state is JobState.COMPLETED else 1
+        return self.over
 
-    def _look(self) -> None:
-        token = self._queue.change_token()
-        if token == self._token:
-            return
-        self._token = token
-        # asked first: the attempts read next are then the last
-        self._ended = is_over(self._queue, self._id)
-        self._attempts = [
-            attempt for attempt in self._queue.history(self._id) if attempt.number > self._printed
-        ]
-
-    def _begin(self, number: int) -> None:
+    def _begin(self, attempt: Attempt) -> None:
+        number = attempt.number
         if number > self._begun_with:
-            streams.narrate(f"── attempt {number} of {self._id} ──")
+            streams.narrate(f"── attempt {number} of {self.id} ──")
             self._tail = None
         self._printed = number
         self._taps = [
             _Tap(
-                self._queue.output(self._id, number, stream),
+                self._queue.output_of(attempt, stream),
                 _Prefixed(_WRITE[stream], self._prefix) if self._prefix else _WRITE[stream],
                 tail=self._tail,
                 raw=self._raw,

@@ -11,30 +11,19 @@ if TYPE_CHECKING:
 INTERVAL = 0.05
 
 
-def until_changed(queue: Queue, token: int, *, deadline: float | None = None) -> bool:
+def until_changed(
+    queue: Queue, token: int, *, deadline: float | None = None, rest: float = 0.0
+) -> bool:
     """Return when the change token is no longer ``token``: False if ``deadline`` came first.
 
-    ``deadline`` is by ``time.monotonic()``.
+    ``deadline`` is by ``time.monotonic()``. Nothing is asked in the next ``rest`` seconds, however
+    much changes.
     """
+    until = time.monotonic() + rest
+    time.sleep(max(0.0, (until if deadline is None else min(until, deadline)) - time.monotonic()))
     while queue.change_token() == token:
         pause = INTERVAL if deadline is None else min(INTERVAL, deadline - time.monotonic())
         if pause <= 0:
             return False
         time.sleep(pause)
     return True
-
-
-def is_over(queue: Queue, job_id: str) -> bool:
-    """Whether nothing more will happen to the job by itself: it ended, or what it needs won't."""
-    from store import JobState
-
-    seen: set[str] = set()
-    todo = [job_id]
-    while todo:
-        job = queue.job(todo.pop())
-        if job.state.finished and (job.id == job_id or job.state is not JobState.COMPLETED):
-            return True
-        if job.state is JobState.BLOCKED:
-            todo += [needed for needed in job.depends_on if needed not in seen]
-            seen.update(job.depends_on)
-    return False

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
 from queuectl_tui import streams
@@ -33,11 +31,8 @@ from queuectl_tui.output import (
 from queuectl_tui.schedule_text import command_line, when
 from queuectl_tui.session import current_queue
 from queuectl_tui.text import local_time, timestamp
-from store import Job, Overlap, Schedule
+from store import Overlap, Schedule
 from store.jobspec import MASK
-
-if TYPE_CHECKING:
-    from store.queue import Queue
 
 _names_argument = click.argument("names", metavar="NAME...", nargs=-1, required=True)
 
@@ -137,7 +132,7 @@ def show(name: str, as_json: bool) -> None:
     queue = current_queue()
     schedule = queue.schedules.get(name)
     ticks = [] if schedule.paused else queue.schedules.upcoming(schedule)
-    jobs = _last_jobs(queue, name)
+    jobs = queue.schedules.jobs(name)
     if as_json:
         upcoming, last = [*map(timestamp, ticks)], [*map(job_to_json, jobs)]
         print_json({**schedule_to_json(schedule), "upcoming": upcoming, "last_jobs": last})
@@ -198,10 +193,6 @@ def _set_paused(names: tuple[str, ...], *, paused: bool) -> None:
     current_queue().schedules.set_paused(names, paused)
     for name in names:
         streams.narrate(f"{name}: {'paused' if paused else 'resumed'}")
-
-
-def _last_jobs(queue: Queue, name: str) -> list[Job]:
-    return [queue.job(job_id) for job_id in queue.schedules.jobs(name)]
 
 
 def _fields(schedule: Schedule) -> dict[str, object]:

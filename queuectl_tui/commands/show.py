@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -17,11 +18,13 @@ from queuectl_tui.output import (
 from queuectl_tui.session import current_queue
 from queuectl_tui.streams import write
 from queuectl_tui.text import duration, local_time, size
-from store import FINISHED, Attempt, Job, JobState, OnDependencyFailure
+from store import FINISHED, Attempt, Job, JobState, NoSuchJob, OnDependencyFailure
 from store.jobspec import MASK
 
 if TYPE_CHECKING:
     from store.queue import Queue
+
+_AT_ONCE = 500
 
 
 @click.command("show")
@@ -32,37 +35,60 @@ def command(job_id: str, as_json: bool, show_env: bool) -> None:
     """Show one job with its history."""
     queue = current_queue()
     if as_json:
-        print_json(with_history(queue, job_id, show_env=show_env))
+        shown = next(with_history(queue, [job_id], show_env=show_env), None)
+        if shown is None:
+            raise NoSuchJob(job_id)
+        print_json(shown)
         return
     job, history, now = queue.job(job_id), queue.history(job_id), queue.now()
-    print_fields(_fields(job, _waits_for(queue, job), now, show_env=show_env))
+    waits_for = _waits_for(queue, [job]).get(job_id, [])
+    print_fields(_fields(job, waits_for, now, show_env=show_env))
     if history:
         write("\n")
         _print_history(history, now)
 
 
-def with_history(queue: Queue, job_id: str, *, show_env: bool = False) -> dict[str, object]:
-    """A job's fixed shape and all that is told of one job. Raises ``NoSuchJob``."""
-    job = queue.job(job_id)
-    shown = job_to_json(job, show_env=show_env)
-    shown["history"] = [attempt_to_json(attempt) for attempt in queue.history(job_id)]
-    if waits_for := _waits_for(queue, job):
-        shown["waits_for"] = [{"id": one.id, "state": one.state.value} for one in waits_for]
-    if job.schedule is not None:
-        shown["schedule"] = job.schedule
-    return shown
+def with_history(
+    queue: Queue, ids: Sequence[str], *, show_env: bool = False
+) -> Iterator[dict[str, object]]:
+    """Jobs in their fixed shape, each with all that is told of one job; without those gone."""
+    for start in range(0, len(ids), _AT_ONCE):
+        jobs = queue.present(ids[start : start + _AT_ONCE])
+        histories = queue.histories([job.id for job in jobs])
+        waits_for = _waits_for(queue, jobs)
+        for job in jobs:
+            shown = job_to_json(job, show_env=show_env)
+            shown["history"] = [attempt_to_json(attempt) for attempt in histories.get(job.id, ())]
+            if job.id in waits_for:
+                shown["waits_for"] = [
+                    {"id": other, "state": state.value} for other, state in waits_for[job.id]
+                ]
+            if job.schedule is not None:
+                shown["schedule"] = job.schedule
+            yield shown
 
 
-def _waits_for(queue: Queue, job: Job) -> list[Job]:
-    """What keeps a blocked job from running."""
-    if job.state is not JobState.BLOCKED:
-        return []
-    runs_anyway = job.on_dependency_failure is OnDependencyFailure.RUN
-    enough = FINISHED if runs_anyway else {JobState.COMPLETED}
-    return [other for other in map(queue.job, job.depends_on) if other.state not in enough]
+def _waits_for(queue: Queue, jobs: Sequence[Job]) -> dict[str, list[tuple[str, JobState]]]:
+    """What keeps blocked jobs from running."""
+    blocked = [job for job in jobs if job.state is JobState.BLOCKED]
+    needed = queue.outlooks([*{other for job in blocked for other in job.depends_on}])
+    found = {}
+    for job in blocked:
+        runs_anyway = job.on_dependency_failure is OnDependencyFailure.RUN
+        enough = FINISHED if runs_anyway else {JobState.COMPLETED}
+        unmet = [
+            (other, needed[other].state)
+            for other in job.depends_on
+            if other in needed and needed[other].state not in enough
+        ]
+        if unmet:
+            found[job.id] = unmet
+    return found
 
 
-def _fields(job: Job, waits_for: list[Job], now: int, *, show_env: bool) -> dict[str, object]:
+def _fields(
+    job: Job, waits_for: Sequence[tuple[str, JobState]], now: int, *, show_env: bool
+) -> dict[str, object]:
     fields: dict[str, object] = {
         "id": job.id,
         "state": job.state,
@@ -79,7 +105,7 @@ def _fields(job: Job, waits_for: list[Job], now: int, *, show_env: bool) -> dict
         "env": " ".join(f"{name}={value if show_env else MASK}" for name, value in job.env.items())
         or None,
         "depends on": " ".join(job.depends_on) or None,
-        "waits for": ", ".join(f"{other.id} ({other.state.label})" for other in waits_for) or None,
+        "waits for": ", ".join(f"{other} ({state.label})" for other, state in waits_for) or None,
         "schedule": job.schedule,
         "unique key": job.unique_key,
         "created": local_time(job.created_at, now),

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -12,17 +11,19 @@ import click
 from queuectl_tui import streams
 from queuectl_tui.commands.chosen import ANY, UNFINISHED, Chosen, chosen_jobs
 from queuectl_tui.commands.options import Duration, json_option
-from queuectl_tui.commands.polling import is_over, until_changed
+from queuectl_tui.commands.polling import until_changed
 from queuectl_tui.commands.show import with_history
 from queuectl_tui.output import print_json_array
 from queuectl_tui.session import current_queue
-from store import JobFilter, JobState, NoSuchJob, Order, QueueError
+from store import JobFilter, JobState, QueueError
 
 if TYPE_CHECKING:
     from store.queue import Queue
 
 TIMED_OUT = 124
 _NAMED = 5
+_REST = 10  # times as long as a look took, before the next
+_GOOD_SO_FAR = UNFINISHED | {JobState.COMPLETED}
 
 
 @click.command("wait")
@@ -35,14 +36,14 @@ def command(
 ) -> int:
     """Wait until jobs end: exit code 0 if all completed, else 1.
 
-    They are named, or all that match a filter now, ended ones too. A job that is blocked behind a
-    dead or cancelled one has ended. --json prints them as they then stand, at a timeout too,
-    without those that were deleted meanwhile.
+    They are named, or all that match a filter now, ended ones too. A job that is held, or blocked
+    behind a held, dead or cancelled one, counts as ended. --json prints them as they then
+    stand, at a timeout too, without those that were deleted meanwhile.
     """
     if (bool(chosen.ids) or chosen.wanted is not None) is everything:
         raise click.UsageError("Give ids, a filter, or --all.")
     queue = current_queue()
-    waiting = _unfinished(queue) if everything else [job.id for job in chosen.jobs(queue)]
+    waiting = queue.ids(JobFilter(states=UNFINISHED)) if everything else chosen.ids_in(queue)
     if not (waiting or everything):
         raise QueueError("no job matches")
     if dry_run:
@@ -50,12 +51,8 @@ def command(
         return 0
     code = _wait(queue, waiting, None if timeout is None else time.monotonic() + timeout)
     if as_json:
-        print_json_array(_shown(queue, waiting))
+        print_json_array(with_history(queue, waiting))
     return code
-
-
-def _unfinished(queue: Queue) -> list[str]:
-    return [job.id for job in queue.iter_jobs(JobFilter(states=UNFINISHED), Order())]
 
 
 def _print_ids(waiting: list[str], *, as_json: bool) -> None:
@@ -66,42 +63,26 @@ def _print_ids(waiting: list[str], *, as_json: bool) -> None:
 
 
 def _wait(queue: Queue, waiting: list[str], deadline: float | None) -> int:
+    """All that haven't ended are looked at together, whenever something has changed."""
     completed = True
-    for at, job_id in enumerate(waiting):
-        if not _until_over(queue, job_id, deadline):
-            return _give_up(queue, waiting[at:])
-        completed &= _state(queue, job_id) is JobState.COMPLETED
-    return 0 if completed else 1
-
-
-def _shown(queue: Queue, waiting: list[str]) -> Iterator[dict[str, object]]:
-    for job_id in waiting:
-        with suppress(NoSuchJob):
-            yield with_history(queue, job_id)
-
-
-def _until_over(queue: Queue, job_id: str, deadline: float | None) -> bool:
     while True:
-        token = queue.change_token()
-        try:
-            if is_over(queue, job_id):
-                return True
-        except NoSuchJob:
-            return True
-        if not until_changed(queue, token, deadline=deadline):
-            return False
+        token, began = queue.change_token(), time.monotonic()
+        found = queue.outlooks(waiting)
+        took = time.monotonic() - began
+        completed &= all(
+            job_id in found and found[job_id].state in _GOOD_SO_FAR for job_id in waiting
+        )
+        waiting = [
+            job_id for job_id in waiting if job_id in found and not found[job_id].state.finished
+        ]
+        going = [job_id for job_id in waiting if not found[job_id].is_over]
+        if not going:
+            return 0 if completed and not waiting else 1
+        if not until_changed(queue, token, deadline=deadline, rest=_REST * took):
+            return _give_up(going)
 
 
-def _state(queue: Queue, job_id: str) -> JobState | None:
-    """The job's state; ``None`` when it was deleted meanwhile."""
-    try:
-        return queue.job(job_id).state
-    except NoSuchJob:
-        return None
-
-
-def _give_up(queue: Queue, waiting: list[str]) -> int:
-    late = [job_id for job_id in waiting if not _until_over(queue, job_id, 0.0)]
+def _give_up(late: Sequence[str]) -> int:
     names = ", ".join(late[:_NAMED]) + (", …" if len(late) > _NAMED else "")
     streams.narrate(f"Error: timed out; {len(late)} unfinished: {names}")
     return TIMED_OUT

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 from queuectl_tui.screens.confirm import Question
 from queuectl_tui.screens.session import Answer, Deed, Lane, Session
 from queuectl_tui.text import duration
-from store import FINISHED, Job, JobFilter, JobState, NoSuchJob, QueueError
+from store import FINISHED, Job, JobFilter, JobState, QueueError
 
 if TYPE_CHECKING:
     from store.queue import Queue
@@ -89,7 +89,7 @@ class JobActions:
 
     async def _retry(self, jobs: Sequence[Job]) -> bool:
         ids = [job.id for job in jobs]
-        done = await self._change(lambda queue: (_existing(queue, ids), queue.retry(ids)))
+        done = await self._change(lambda queue: (queue.present(ids), queue.retry(ids)))
         if done is not None:
             self._remember(f"retry of {_amount(jobs)}", *done)
             self._voice.say(f"Retrying {_amount(jobs)} · u undoes it")
@@ -107,7 +107,7 @@ class JobActions:
         if not jobs:
             return False
         ids = [job.id for job in jobs]
-        done = await self._change(lambda queue: (_existing(queue, ids), queue.cancel(ids)))
+        done = await self._change(lambda queue: (queue.present(ids), queue.cancel(ids)))
         if done is not None:
             undoable = self._remember(f"cancelling of {_amount(jobs)}", *done)
             verb = "Stopping" if running else "Cancelled"
@@ -134,10 +134,11 @@ class JobActions:
 
     def _remember(self, name: str, before: Sequence[Job], after: Sequence[Job]) -> bool:
         """Keeps what can be undone; a running job that was told to stop can't."""
+        by_id = {job.id: job for job in after}
         pairs = [
-            (old, new)
-            for old, new in zip(before, after, strict=False)
-            if old.state is not JobState.PROCESSING
+            (old, by_id[old.id])
+            for old in before
+            if old.id in by_id and old.state is not JobState.PROCESSING
         ]
         if pairs:
             old_jobs, new_jobs = zip(*pairs, strict=True)
@@ -183,7 +184,7 @@ class JobActions:
         self, ids: Sequence[str], states: frozenset[JobState], verb: str
     ) -> list[Job]:
         try:
-            jobs = await self._session.call(Lane.DETAILS, lambda queue: _existing(queue, ids))
+            jobs = await self._session.call(Lane.DETAILS, lambda queue: queue.present(ids))
         except (QueueError, OSError) as error:
             self._voice.complain(str(error))
             return []
@@ -222,16 +223,6 @@ class JobActions:
         except (QueueError, OSError) as error:
             self._voice.complain(str(error))
             return None
-
-
-def _existing(queue: Queue, ids: Sequence[str]) -> list[Job]:
-    jobs: list[Job] = []
-    for job_id in ids:
-        try:
-            jobs.append(queue.job(job_id))
-        except NoSuchJob:
-            continue
-    return jobs
 
 
 def _delete(queue: Queue, ids: Sequence[str]) -> bool:

@@ -20,7 +20,7 @@ from queuectl_tui.widgets.one_line import Piece
 from queuectl_tui.widgets.schedule_detail import ScheduleDetail
 from queuectl_tui.widgets.schedule_table import ScheduleTable
 from queuectl_tui.widgets.store_header import StoreHeader
-from store import Job, JobFilter, NoSuchJob, Order, Schedule, Snapshot, WorkerKind
+from store import Job, JobFilter, Order, Schedule, Snapshot, WorkerKind
 
 if TYPE_CHECKING:
     from store.queue import Queue
@@ -173,7 +173,7 @@ def _read(queue: Queue, name: str | None) -> SchedulesPicture:
     schedules = tuple(queue.schedules.all())
     followed = next((each for each in schedules if each.name == name), None)
     ticks = [] if followed is None or followed.paused else queue.schedules.upcoming(followed)
-    jobs = [] if followed is None else _jobs(queue, queue.schedules.jobs(followed.name))
+    jobs = [] if followed is None else queue.schedules.jobs(followed.name)
     return SchedulesPicture(
         queue.snapshot(JobFilter(), Order(), offset=0, limit=0),
         schedules,
@@ -181,16 +181,6 @@ def _read(queue: Queue, name: str | None) -> SchedulesPicture:
         tuple(ticks),
         tuple(jobs),
     )
-
-
-def _jobs(queue: Queue, ids: Sequence[str]) -> list[Job]:
-    found: list[Job] = []
-    for job_id in ids:
-        try:
-            found.append(queue.job(job_id))
-        except NoSuchJob:
-            continue
-    return found
 
 
 def _describe(schedule: Schedule) -> str:

@@ -71,6 +71,17 @@ def test_blocked_behind_what_may_complete(cli: Cli, ok: Ok, queue: Queue) -> Non
     assert cli("wait", "c", "--timeout", "0.1").exit_code == 124
 
 
+def test_held_jobs_and_those_behind_them_have_ended(cli: Cli, ok: Ok, queue: Queue) -> None:
+    ok("enqueue", '[{"id":"a","command":"x"},{"id":"b","command":"x"}]')
+    ok("enqueue", "--id", "c", "--after", "a", "x")
+    with queue._database.write() as connection:
+        connection.execute("UPDATE job SET held = 1, ready = 0 WHERE id = 'a'")
+
+    assert cli("wait", "a", "c", "--timeout", "5").exit_code == 1
+    result = cli("wait", "--all", "--timeout", "0.1")
+    assert (result.exit_code, one_error(result)) == (124, "timed out; 1 unfinished: b")
+
+
 def test_a_timeout(cli: Cli, ok: Ok) -> None:
     ok("enqueue", '[{"id":"a","command":"x"},{"id":"b","command":"x"}]')
     began = time.monotonic()
