@@ -43,13 +43,23 @@ def ask(question: str, *, yes: bool) -> None:
         raise QueueError("not confirmed: nothing was changed")
 
 
+def ask_bulk(question: str, what: str, *, yes: bool) -> None:
+    """Like ``ask``, but without a terminal nothing goes ahead unless ``yes``."""
+    _require_somebody(what, yes=yes)
+    ask(question, yes=yes)
+
+
+def _require_somebody(what: str, *, yes: bool) -> None:
+    if not yes and not streams.has_terminal():
+        raise InvalidInput(f"without a terminal this needs --yes ({what})")
+
+
 def confirm_bulk(
     question: str, jobs: Sequence[Job], *, now: int, yes: bool, total: int | None = None
 ) -> None:
     """Like ``confirm``, but without a terminal nothing goes ahead unless ``yes``."""
-    if not yes and not streams.has_terminal():
-        number = len(jobs) if total is None else total
-        raise InvalidInput(f"without a terminal this needs --yes ({counted(number, 'job')})")
+    number = len(jobs) if total is None else total
+    _require_somebody(counted(number, "job"), yes=yes)
     confirm(question, jobs, now=now, yes=yes, total=total)
 
 

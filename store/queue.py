@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 
     from store import listing, outlook, reads
     from store.chains import Chain
-    from store.retention import Retention
+    from store.retention import Excess, Retention
     from store.schedules import Schedules
 else:
     listing = Late("store.listing")
@@ -561,6 +561,16 @@ class Queue:
     def prune(self) -> int:
         """Remove some of what the settings keep no longer; how many jobs, 0 when done."""
         return self._retention.prune(self.now())
+
+    def excess_with(self, name: str, text: str | None) -> Excess:
+        """What would be kept no longer with a setting set, or without one, and is kept so far.
+
+        Raises ``InvalidInput``.
+        """
+        now = self.now()
+        before = self._retention.excess(self.settings.values(), now)
+        after = self._retention.excess(self.settings.values_with(name, text), now)
+        return after.beyond(before)
 
     def backup(self, target: Path) -> int:
         """Copy the store, as it is at one moment, into the new file ``target``.

@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from store import overview, reads
 from store.database import Database
 from store.jobs import FINISHED, JobFilter, JobState, Stream
 from store.output import Folders, remove
-from store.settings import Settings
+from store.settings import Settings, Value
 
 AT_ONCE = 200
 """Jobs in one transaction: with the largest outputs that rest in the store it still is short."""
@@ -24,6 +25,18 @@ _GROUPS = (
     (frozenset({JobState.COMPLETED, JobState.CANCELLED}), "keep_completed", "keep_completed_count"),
     (frozenset({JobState.DEAD}), "keep_dead", "keep_dead_count"),
 )
+
+
+class Excess(NamedTuple):
+    """What the settings keep no longer: ``jobs``, and the ``outputs`` of so many attempts."""
+
+    jobs: int
+    outputs: int
+
+    def beyond(self, other: Excess) -> Excess:
+        """What ``other`` doesn't hold."""
+        return Excess(max(0, self.jobs - other.jobs), max(0, self.outputs - other.outputs))
+
 
 Delete = Callable[[sqlite3.Connection, Sequence[int]], list[Path]]
 """Removes finished jobs, named by ``seq``; the files to remove once that is committed."""
@@ -38,6 +51,7 @@ class Retention:
         self._database = database
         self._settings = settings
         self._delete = delete
+        self._folders = folders
         self._outputs = _Outputs(database, folders)
 
     def prune(self, now: int) -> int:
@@ -47,13 +61,33 @@ class Retention:
         for states, age, number in _GROUPS:
             wanted = JobFilter(states=states)
             beyond = self._prune_beyond(wanted, int(values[number]))
-            if beyond < _IN_A_ROW * AT_ONCE:
-                before = now - int(float(values[age]) * 1000)
+            before = _ended_before(now, values[age])
+            if before is not None and beyond < _IN_A_ROW * AT_ONCE:
                 removed += self._in_steps(partial(self._remove_some, wanted, before, AT_ONCE))
             removed += beyond
         self._forget_throughput(now)
         self._outputs.prune(int(values["keep_output"]))
         return removed
+
+    def excess(self, values: Mapping[str, Value], now: int) -> Excess:
+        """All that would go in time if ``values`` were the settings."""
+        with self._database.read():
+            jobs = sum(
+                self._excess_jobs(
+                    JobFilter(states=states), _ended_before(now, values[age]), int(values[number])
+                )
+                for states, age, number in _GROUPS
+            )
+        outputs = _Outputs(self._database, self._folders)
+        return Excess(jobs, len(outputs.excess(int(values["keep_output"]))))
+
+    def _excess_jobs(self, wanted: JobFilter, before: int | None, most: int) -> int:
+        query = self._database.query
+        gone = set() if before is None else {*reads.unneeded(query, wanted, before, limit=-1)}
+        beyond = reads.count(query, wanted) - most
+        if most and beyond > 0:
+            gone.update(reads.unneeded(query, wanted, None, limit=beyond))
+        return len(gone)
 
     def remove(self, wanted: JobFilter, finished_before: int | None) -> int:
         """Remove all finished jobs that match, ended before then, and aren't needed; how many."""
@@ -119,6 +153,11 @@ class Retention:
                 connection.execute("DELETE FROM throughput WHERE bucket < ?", (oldest,))
 
 
+def _ended_before(now: int, seconds: Value) -> int | None:
+    """The time that jobs ended before which are kept no longer; None: all are kept."""
+    return now - int(float(seconds) * 1000) if seconds else None
+
+
 class _Outputs:
     """All outputs together, those in the store and those that are files.
 
@@ -146,9 +185,20 @@ class _Outputs:
         self._count()
         if self._bytes > most:
             self._forget()
-            self._count()
-        if self._bytes > most:
-            self._drop_oldest(most - most // 10)
+            chosen = self.excess(most, limit=_OUTPUTS_IN_A_ROW)
+            for start in range(0, len(chosen), AT_ONCE):
+                self._drop(chosen[start : start + AT_ONCE])
+                self._database.give_way()
+
+    def excess(self, most: int, *, limit: int = -1) -> list[int]:
+        """The attempts whose outputs have to go, the oldest first; 0 is no limit.
+
+        They count as gone already.
+        """
+        if not most:
+            return []
+        self._count()
+        return self._oldest(most - most // 10, limit) if self._bytes > most else []
 
     def _count(self) -> None:
         """Add what attempts printed that have ended since the last time."""
@@ -163,18 +213,16 @@ class _Outputs:
         self._open = still_open
         self._counted_to = last
 
-    def _drop_oldest(self, wanted: int) -> None:
+    def _oldest(self, wanted: int, limit: int) -> list[int]:
         with self._database.read() as connection:
-            oldest = connection.execute(_OLDEST, (_OUTPUTS_IN_A_ROW,)).fetchall()
+            oldest = connection.execute(_OLDEST, (limit,)).fetchall()
         chosen: list[int] = []
         for attempt, in_store in oldest:
             if self._bytes <= wanted:
                 break
             self._bytes -= in_store + self._on_disk(attempt)
             chosen.append(attempt)
-        for start in range(0, len(chosen), AT_ONCE):
-            self._drop(chosen[start : start + AT_ONCE])
-            self._database.give_way()
+        return chosen
 
     def _drop(self, attempts: list[int]) -> None:
         with self._database.write() as connection:

@@ -11,18 +11,31 @@ from store.database import Database
 from store.errors import InvalidInput
 from store.fielderrors import did_you_mean
 from store.jobspec import MAX_COMMAND_BYTES
-from store.timespec import parse_duration
+from store.timespec import parse_duration, require_unit
 
 Value = int | float | str
 
 
 class Setting(NamedTuple):
-    """One setting. ``parse`` turns its text into its value or raises ``InvalidInput``."""
+    """One setting. ``parse`` turns its text into its value or raises ``InvalidInput``.
+
+    With ``needs_unit`` no number of seconds is taken for it; one that was stored earlier counts.
+    """
 
     name: str
     default: str
     help: str
     parse: Callable[[str], Value]
+    needs_unit: bool = False
+
+    def check(self, text: str) -> Value:
+        """The value of what somebody wrote. Raises ``InvalidInput`` that names the setting."""
+        try:
+            if self.needs_unit:
+                require_unit(text)
+            return self.parse(text)
+        except InvalidInput as error:
+            raise InvalidInput(f"{self.name}: {error}") from None
 
 
 class Settings:
@@ -42,10 +55,7 @@ class Settings:
     def set(self, name: str, text: str) -> None:
         """Store a value. Raises ``InvalidInput`` and changes nothing when it is not acceptable."""
         setting = lookup(name)
-        try:
-            setting.parse(text)
-        except InvalidInput as error:
-            raise InvalidInput(f"{setting.name}: {error}") from None
+        setting.check(text)
         with self._database.write() as connection:
             connection.execute(
                 "INSERT INTO setting VALUES (?, ?) ON CONFLICT DO UPDATE SET value = ?2",
@@ -78,6 +88,12 @@ class Settings:
         if transaction is not None:
             self._held = (transaction, values)
         return values
+
+    def values_with(self, name: str, text: str | None) -> Mapping[str, Value]:
+        """``values`` as they would be with a setting set, or without one. Raises like ``set``."""
+        setting = lookup(name)
+        value = setting.parse(setting.default) if text is None else setting.check(text)
+        return {**self.values(), setting.name: value}
 
     def _stored(self) -> dict[str, str]:
         return dict(self._rows())
@@ -178,7 +194,7 @@ SETTINGS: dict[str, Setting] = {
         Setting(
             "default_max_retries",
             "3",
-            "runs after the first, for jobs that don't say",
+            "runs after the first, for jobs that don't say; 0 is none",
             _whole(0, 1000),
         ),
         Setting(
@@ -187,9 +203,14 @@ SETTINGS: dict[str, Setting] = {
             "the n-th retry waits this to the power of n seconds",
             _number(1, 1000),
         ),
-        Setting("backoff_max", "1h", "the longest wait between two attempts", _duration),
+        Setting(
+            "backoff_max",
+            "1h",
+            "the longest wait between two attempts; 0 is no limit",
+            _duration,
+        ),
         Setting("default_timeout", "0", "longest run of one attempt; 0 is no limit", _duration),
-        Setting("stop_grace", "10s", "time between SIGTERM and SIGKILL", _duration),
+        Setting("stop_grace", "10s", "time between SIGTERM and SIGKILL; 0 is none", _duration),
         Setting("shell", "/bin/sh -c", "what runs a command line", _shell),
         Setting(
             "output_limit",
@@ -197,7 +218,7 @@ SETTINGS: dict[str, Setting] = {
             "kept of each attempt's output and stream: head and tail; 0 is no limit",
             _output_limit,
         ),
-        Setting("min_free_space", "64 MiB", "below it nothing new is started", _size),
+        Setting("min_free_space", "64 MiB", "below it nothing new is started; 0 is never", _size),
         Setting(
             "stall_timeout",
             "0",
@@ -217,8 +238,20 @@ SETTINGS: dict[str, Setting] = {
             " QUEUECTL_JOB_ID, _STATE, _EXIT_CODE, _LABEL, _QUEUE, _ATTEMPTS",
             _hook,
         ),
-        Setting("keep_completed", "30d", "how long done and cancelled jobs are kept", _duration),
-        Setting("keep_dead", "90d", "how long dead jobs are kept", _duration),
+        Setting(
+            "keep_completed",
+            "30d",
+            "how long done and cancelled jobs are kept; 0 is for ever",
+            _duration,
+            needs_unit=True,
+        ),
+        Setting(
+            "keep_dead",
+            "90d",
+            "how long dead jobs are kept; 0 is for ever",
+            _duration,
+            needs_unit=True,
+        ),
         Setting(
             "keep_completed_count",
             "0",
@@ -243,4 +276,8 @@ SETTINGS: dict[str, Setting] = {
         ),
     )
 }
-ALIASES = {"max_retries": "default_max_retries", "timeout": "default_timeout"}
+ALIASES = {
+    "max_retries": "default_max_retries",
+    "timeout": "default_timeout",
+    "job_timeout": "default_timeout",
+}

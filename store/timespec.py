@@ -46,6 +46,13 @@ def parse_duration(value: object) -> float:
     return float(seconds)
 
 
+def require_unit(text: str) -> None:
+    """Raises ``InvalidInput`` for a number alone, other than 0: whether it means days is open."""
+    word = text.strip()
+    if re.fullmatch(_SECONDS, word) and float(word):
+        raise InvalidInput(f"{word} what? give {word}s or {word}d")
+
+
 def _duration_seconds(text: str) -> float:
     word = text.strip()
     if re.fullmatch(_SECONDS, word):

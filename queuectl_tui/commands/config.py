@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from queuectl_tui import streams
-from queuectl_tui.commands.options import json_option
+from queuectl_tui.commands.options import json_option, yes_option
+from queuectl_tui.confirm import ask_bulk
 from queuectl_tui.output import print_json, print_json_array, print_wrapped_table, setting_to_json
 from queuectl_tui.session import current_queue
-from queuectl_tui.text import escape
+from queuectl_tui.text import counted, escape
+from store.settings import lookup
+
+if TYPE_CHECKING:
+    from store.queue import Queue
 
 
 @click.group("config")
@@ -41,8 +48,6 @@ def list_settings(as_json: bool) -> None:
 @json_option
 def get(key: str, as_json: bool) -> None:
     """Print a setting's value."""
-    from store.settings import lookup
-
     settings = current_queue().settings
     if as_json:
         setting = lookup(key)
@@ -54,13 +59,32 @@ def get(key: str, as_json: bool) -> None:
 @command.command("set", context_settings={"ignore_unknown_options": True})
 @click.argument("key")
 @click.argument("value")
-def set_(key: str, value: str) -> None:
+@yes_option
+def set_(key: str, value: str, yes: bool) -> None:
     """Change a setting, for every process that uses the store."""
-    current_queue().settings.set(key, value)
+    queue = current_queue()
+    _confirm_loss(queue, key, value, yes=yes)
+    queue.settings.set(key, value)
 
 
 @command.command("unset")
 @click.argument("key")
-def unset(key: str) -> None:
+@yes_option
+def unset(key: str, yes: bool) -> None:
     """Give a setting its default again."""
-    current_queue().settings.unset(key)
+    queue = current_queue()
+    _confirm_loss(queue, key, None, yes=yes)
+    queue.settings.unset(key)
+
+
+def _confirm_loss(queue: Queue, key: str, value: str | None, *, yes: bool) -> None:
+    """Ask where jobs or outputs that are kept so far would be deleted."""
+    setting = lookup(key)
+    if yes or not setting.name.startswith("keep_"):
+        return
+    lost = queue.excess_with(key, value)
+    parts = (counted(lost.jobs, "job"), f"the output of {counted(lost.outputs, 'attempt')}")
+    what = " and ".join(part for part, number in zip(parts, lost, strict=True) if number)
+    if what:
+        text = setting.default if value is None else value
+        ask_bulk(f"{setting.name} {text} deletes {what}. Go on?", f"it deletes {what}", yes=yes)

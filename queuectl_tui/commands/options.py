@@ -10,7 +10,7 @@ import click
 from store import InvalidInput, JobState
 from store.fielderrors import did_you_mean
 from store.jobspec import NAME_PATTERN
-from store.timespec import parse_duration
+from store.timespec import parse_duration, require_unit
 
 Function = Callable[..., Any]
 
@@ -46,14 +46,19 @@ def once_option(*names: str, **how: Any) -> Callable[[Function], Function]:
 
 
 class Duration(click.ParamType[float]):
-    """Seconds, or text such as ``90s``, ``10m``, ``1h30m``."""
+    """Seconds, or text such as ``90s``, ``10m``, ``1h30m``; with ``needs_unit`` no bare number."""
 
     name = "duration"
+
+    def __init__(self, *, needs_unit: bool = False) -> None:
+        self._needs_unit = needs_unit
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
         try:
+            if self._needs_unit:
+                require_unit(str(value))
             return parse_duration(value)
         except InvalidInput as error:
             self.fail(str(error), param, ctx)

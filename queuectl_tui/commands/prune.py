@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 
 
 @click.command("prune")
-@click.option("--older-than", type=Duration(), help="Only what ended at least this long ago.")
+@click.option(
+    "--older-than",
+    type=Duration(needs_unit=True),
+    help="Only what ended at least this long ago, such as 30d.",
+)
 @click.option("--state", "states", type=State(), multiple=True, help="May be repeated.")
 @click.option("--dry-run", is_flag=True, help="Print the ids of what would go.")
 @yes_option
@@ -25,7 +29,7 @@ def command(
     *, older_than: float | None, states: tuple[JobState, ...], dry_run: bool, yes: bool
 ) -> None:
     """Remove finished jobs, dead ones too, with their history and logs."""
-    if unfinished := [state.value for state in states if not state.finished]:
+    if unfinished := [state.label for state in states if not state.finished]:
         raise click.BadParameter(f"{unfinished[0]} jobs aren't finished", param_hint="--state")
     queue = current_queue()
     wanted = JobFilter(states=frozenset(states) or FINISHED)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
+import pexpect
 import pytest
 
+from store import NewJob, open_store, system_clock
 from store.queue import Queue
-from tests.cli.conftest import Cli, one_error
+from tests.cli.conftest import Cli, died, one_error
 
 Ok = Callable[..., str]
 
@@ -37,6 +39,9 @@ def test_set_get_unset(key: str, ok: Ok, queue: Queue) -> None:
         (("get", "no\x1b"), "no such setting"),
         (("unset", "nothing"), "no such setting"),
         (("set", "backoff_base"), "VALUE"),
+        (("set", "keep_dead", "30"), "keep_dead: 30 what? give 30s or 30d"),
+        (("set", "keep-completed", "1.5"), "keep_completed: 1.5 what?"),
+        (("set", "keep_dead", "30", "--yes"), "keep_dead: 30 what?"),
     ],
 )
 def test_a_bad_setting_changes_nothing(
@@ -78,6 +83,9 @@ def test_list_shows_default_value_and_meaning(ok: Ok) -> None:
         ("output_limit", "1M", 1 << 20, 64 << 20),
         ("shell", "/bin/bash -c", "/bin/bash -c", "/bin/sh -c"),
         ("on_finish", "notify", "notify", None),
+        ("keep_dead", "12h", 43_200, 7_776_000),
+        ("keep_completed", "0", 0, 2_592_000),
+        ("job-timeout", "2m", 120, 0),
     ],
 )
 def test_a_value_as_json(key: str, text: str, value: object, default: object, ok: Ok) -> None:
@@ -87,7 +95,7 @@ def test_a_value_as_json(key: str, text: str, value: object, default: object, ok
 
     assert (shown["value"], shown["default"]) == (value, default)
     assert (type(shown["value"]), type(shown["default"])) == (type(value), type(default))
-    assert listed(ok)[key] == shown
+    assert listed(ok)[shown["key"]] == shown
 
 
 def test_a_narrow_terminal_shows_all_of_each_meaning(
@@ -113,3 +121,73 @@ def test_no_terminal_is_too_narrow_for_the_list(
     monkeypatch.setenv("COLUMNS", columns)
 
     assert "stop_" in ok("config", "list")
+
+
+# -- Changes that delete
+
+
+@pytest.fixture
+def long_dead(queue: Queue) -> None:
+    """Two jobs that died a hundred days ago."""
+    past = system_clock() - 100 * 86_400_000
+    store = open_store(queue.url, durable=False, clock=lambda: past)
+    store.settings.set("keep_dead", "0")
+    store.settings.set("default_max_retries", "0")
+    for name in ("a", "b"):
+        store.enqueue([NewJob(command="x", id=name)])
+        died(store, stderr=b"x" * 1000)
+    store.close()
+
+
+@pytest.mark.usefixtures("long_dead")
+@pytest.mark.parametrize(
+    ("words", "lost", "left"),
+    [
+        (("set", "keep_dead", "99d"), "2 jobs", 0),
+        (("unset", "keep-dead"), "2 jobs", 0),
+        (("set", "keep_dead_count", "1"), "1 job", 1),
+        (("set", "keep_output", "1500"), "the output of 1 attempt", 2),
+    ],
+)
+def test_a_change_that_deletes_needs_yes(
+    words: tuple[str, ...], lost: str, left: int, cli: Cli, ok: Ok, queue: Queue
+) -> None:
+    before = ok("config", "list", "--json")
+
+    result = cli("config", *words)
+
+    assert result.exit_code == 2
+    assert one_error(result) == f"without a terminal this needs --yes (it deletes {lost})"
+    assert ok("config", "list", "--json") == before
+    ok("config", *words, "--yes")
+    while queue.prune():
+        pass
+    assert queue.count() == left
+    assert cli("config", *words).exit_code == 0  # what is gone is not lost again
+
+
+@pytest.mark.usefixtures("long_dead")
+def test_a_change_that_deletes_nothing_more_goes_ahead(ok: Ok, queue: Queue) -> None:
+    for words in (("keep_dead", "200d"), ("keep_dead", "0"), ("keep_dead_count", "2")):
+        ok("config", "set", *words)
+    ok("config", "set", "--yes", "keep_dead", "1d")
+    ok("config", "set", "keep_dead", "2d")  # they go either way
+    ok("config", "unset", "keep_completed")
+
+
+@pytest.mark.usefixtures("long_dead")
+def test_a_terminal_asks_before_a_change_that_deletes(
+    on_terminal: Callable[..., pexpect.spawn[str]], ok: Ok
+) -> None:
+    for answer, value in (("n", "0"), ("y", "30d")):
+        child = on_terminal("config", "set", "keep_dead", "30d")
+        child.expect_exact("keep_dead 30d deletes 2 jobs. Go on? [y/N]")
+        child.sendline(answer)
+        child.expect(pexpect.EOF)
+        assert ok("config", "get", "keep_dead") == f"{value}\n"
+
+
+def test_what_zero_means_is_told(ok: Ok) -> None:
+    for key, item in listed(ok).items():
+        is_number = isinstance(item["value"], int | float) and key != "backoff_base"
+        assert ("; 0 is " in str(item["meaning"])) is is_number

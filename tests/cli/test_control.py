@@ -137,11 +137,20 @@ def test_prune(words: tuple[str, ...], left: list[str], ok: Ok) -> None:
 
 
 @pytest.mark.usefixtures("finished")
+def test_an_age_needs_a_unit(cli: Cli, ok: Ok) -> None:
+    result = cli("prune", "--yes", "--older-than", "30")
+
+    assert result.exit_code == 2
+    assert one_error(result).endswith("30 what? give 30s or 30d")
+    assert ids(ok) == ["a", "b", "c", "d"]
+
+
+@pytest.mark.usefixtures("finished")
 def test_prune_of_unfinished_jobs(cli: Cli, ok: Ok) -> None:
     result = cli("prune", "--yes", "--state", "pending")
 
     assert result.exit_code == 2
-    assert "pending" in one_error(result)
+    assert "PENDING" in one_error(result)
     assert "d" in ids(ok)
 
 

@@ -80,8 +80,8 @@ def new_store() -> bytes:
     """An empty store's file: opening a copy of it is quick."""
     with tempfile.TemporaryDirectory(dir=IN_MEMORY) as folder:
         queue = open_store(f"{folder}/queue.db", durable=False)
-        queue.settings.set("keep_completed", str(KEEP_DONE // 1000))
-        queue.settings.set("keep_dead", str(KEEP_DEAD // 1000))
+        queue.settings.set("keep_completed", f"{KEEP_DONE // 1000}s")
+        queue.settings.set("keep_dead", f"{KEEP_DEAD // 1000}s")
         queue.settings.set("min_free_space", "0")
         queue.close()
         return queue.path.read_bytes()

@@ -27,6 +27,7 @@ def test_a_value_is_shared_by_everybody_who_has_the_store_open(queue: Queue) -> 
         ("shell", "  "),
         ("shell", "sh 'unclosed"),
         ("capture_env", "A=B"),
+        ("keep_dead", "30"),
     ],
 )
 def test_a_bad_value_is_refused_and_changes_nothing(queue: Queue, name: str, text: str) -> None:
@@ -39,6 +40,13 @@ def test_a_bad_value_is_refused_and_changes_nothing(queue: Queue, name: str, tex
 def test_a_misspelt_name_gets_a_suggestion(queue: Queue) -> None:
     with pytest.raises(InvalidInput, match="did you mean backoff_base"):
         queue.settings.get("backof_base")
+
+
+def test_seconds_that_were_stored_without_a_unit_still_count(queue: Queue) -> None:
+    with queue._database.write() as connection:
+        connection.execute("INSERT INTO setting VALUES ('keep_dead', '31536000')")
+
+    assert queue.settings.values()["keep_dead"] == 31_536_000
 
 
 def test_an_alias(queue: Queue) -> None:

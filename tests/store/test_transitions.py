@@ -20,6 +20,8 @@ from store import (
     WrongState,
 )
 from store.queue import Queue
+from store.retry import backoff_seconds
+from store.timespec import MAX_DURATION
 
 from .conftest import START, FakeClock
 from .steps import DONE, FAILED, add, claim, run
@@ -348,6 +350,30 @@ def test_an_id_can_be_used_again_after_deletion_with_a_history_of_its_own(queue:
     add(queue, "a")
     assert queue.history("a") == []
     assert claim(queue).number == 1
+
+
+@pytest.mark.parametrize("name", ["keep_completed", "keep_dead"])
+def test_zero_keeps_for_ever(queue: Queue, clock: FakeClock, name: str) -> None:
+    queue.settings.set(name, "0")
+    add(queue, "done", priority=1)
+    add(queue, "dead", max_retries=0)
+    run(queue, DONE)
+    run(queue, FAILED)
+    clock.advance(5000 * 86_400)
+
+    queue.prune()
+
+    assert [job.id for job in queue.jobs()] == ["done" if name == "keep_completed" else "dead"]
+
+
+def test_a_zero_limits_no_wait_between_attempts(queue: Queue, clock: FakeClock) -> None:
+    queue.settings.set("backoff_max", "0")
+    add(queue, "a", backoff_base=1000)
+
+    run(queue, FAILED)
+
+    assert queue.job("a").run_at == clock() + 1_000_000
+    assert backoff_seconds(1000, 1000, 0) == MAX_DURATION
 
 
 def test_pruning_removes_only_what_is_old_enough(queue: Queue, clock: FakeClock) -> None:
