@@ -1,7 +1,7 @@
 """The processes behind ``worker start``; people start them with ``queuectl-tui worker start``.
 
-python -P -m workers worker STORE ID [--report] [--paused] [QUEUE…]
-python -P -m workers supervisor STORE POOL COUNT [QUEUE…]
+python -P -m queuectl_tui.process worker STORE ID [--report] [--paused] [QUEUE…]
+python -P -m queuectl_tui.process supervisor STORE POOL COUNT [QUEUE…]
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ def start_detached(
         said_before = os.fstat(log).st_size
         role = ["supervisor", queue.url, pool, str(count), *queues]
         process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "workers", *role],
+            process_command(*role),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=log,
@@ -52,6 +52,14 @@ def start_detached(
             raise QueueError(_last_words(log_path, said_before))
         time.sleep(_LOOK_EVERY)
     raise QueueError(f"the workers did not come up within {_START_PATIENCE:g}s; see {log_path}")
+
+
+def process_command(*words: str) -> list[str]:
+    """How to start ``workers.__main__`` with these words.
+
+    ``-m workers`` would run what a folder on ``PYTHONPATH`` has under that name.
+    """
+    return [sys.executable, "-P", "-m", "queuectl_tui.process", *words]
 
 
 def how_paused(pool: str) -> str:

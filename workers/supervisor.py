@@ -7,7 +7,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -27,7 +26,7 @@ from store import (
 from store.queue import Queue
 from workers import journal, processes
 from workers.adopted import Adopted, Ended, Reaped
-from workers.control import how_paused
+from workers.control import how_paused, process_command
 from workers.hooks import Hooks
 from workers.wakeup import Wakeup
 from workers.wal import LogKeeper
@@ -392,9 +391,9 @@ class Supervisor:
         self._narrate(f"worker {worker} started (pid {process.pid})")
 
     def _spawn(self, worker: str) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-P", "-m", "workers", "worker", self._queue.url, worker]
+        options = [*self._worker_options(), *self._queues]
         return subprocess.Popen(
-            [*command, *self._worker_options(), *self._queues],
+            process_command("worker", self._queue.url, worker, *options),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE if self._report else subprocess.DEVNULL,
             env=os.environ | {processes.MARKER: f"{self._queue.store_id}/{worker}"},

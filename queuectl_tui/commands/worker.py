@@ -83,7 +83,7 @@ def start(
             " up; stop with: queuectl-tui worker stop"
         )
         if pool in queue.registry.paused_pools():
-            streams.narrate(f"{workers.how_paused(pool)}")
+            streams.narrate(workers.how_paused(pool))
         return 0
     url = queue.url
     queue.close()

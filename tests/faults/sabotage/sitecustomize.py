@@ -76,7 +76,7 @@ def plant_death(step: str) -> None:
 
 
 def wait_for(file: str) -> None:
-    if sys.orig_argv[3:5] == ["workers", "worker"]:
+    if sys.orig_argv[3:5] == ["queuectl_tui.process", "worker"]:
         while not Path(file).exists():
             time.sleep(0.02)
 
