@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from datetime import UTC, datetime, timedelta
 
 from store.errors import InvalidInput
@@ -18,14 +19,19 @@ _DURATION = (
 )
 _SECONDS = r"[0-9]+(?:\.[0-9]*)?|\.[0-9]+"
 _CLOCK = r"([01]?[0-9]|2[0-3]):([0-5][0-9])"
-_RFC_3339 = (
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?"
-    r"([Zz]|[+-][0-9]{2}:[0-9]{2})?"
+_DAYS = "today|tomorrow"
+_STAMP = (
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]+)?)?"
+    r"(?:[Zz]|[+-][0-9]{2}:[0-9]{2})?"
 )
+_DAY = timedelta(days=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _UNIT_SECONDS = (86_400, 3_600, 60, 1)
 _DURATION_HINT = 'a duration such as 90, "10m" or "1h30m"'
-_TIME_HINT = 'a time such as "2026-11-24T10:30:00Z", "22:15" or "10m" (from now)'
+_TIME_HINT = (
+    'a time such as "2026-11-24T10:30:00Z", "2026-11-24 10:30", "tomorrow 9:00", "22:15" or "10m"'
+    " (from now)"
+)
 
 
 def parse_duration(value: object) -> float:
@@ -68,17 +74,20 @@ def _duration_seconds(text: str) -> float:
 
 
 def parse_time(value: object, now: int) -> int:
-    """UTC milliseconds of RFC 3339 text, of the next local ``HH:MM``, or of a duration from now.
+    """UTC milliseconds of a date and time, of the next ``HH:MM``, or of a duration from now.
 
-    Raises ``InvalidInput`` that says what is expected.
+    Dates and times are RFC 3339, seconds may be left out; without a zone they are local, and so are
+    ``HH:MM``, ``today HH:MM`` and ``tomorrow HH:MM``. Raises ``InvalidInput`` that says what is
+    expected.
     """
     if type(value) is str:
         word = value.strip()
-        if clock := re.fullmatch(_CLOCK, word):
-            return _next_clock_time(int(clock[1]), int(clock[2]), now)
-        if stamp := re.fullmatch(_RFC_3339, word):
-            if stamp[1] is None:
-                raise InvalidInput(f"needs a time zone, Z or one like +02:00, in {shown(value)}")
+        if clock := re.fullmatch(rf"(?:({_DAYS}) +)?{_CLOCK}", word, re.IGNORECASE):
+            wall = _at_clock_time(now, int(clock[2]), int(clock[3]))
+            if clock[1] is None:
+                return _next_clock_time(wall, now)
+            return _local_times(wall + (clock[1].lower() == "tomorrow") * _DAY)[0]
+        if re.fullmatch(_STAMP, word):
             return _stamp_milliseconds(word)
     try:
         return now + round(parse_duration(value) * 1000)
@@ -93,19 +102,34 @@ def _stamp_milliseconds(word: str) -> int:
         moment = datetime.fromisoformat(word.upper().replace(" ", "T"))
     except ValueError as error:
         raise InvalidInput(f"is no date and time: {shown(word)} ({error})") from None
-    milliseconds = (moment - _EPOCH) // timedelta(milliseconds=1)
+    if moment.tzinfo is None:
+        milliseconds = _local_times(moment)[0] if 1970 <= moment.year <= 3000 else -1
+    else:
+        milliseconds = (moment - _EPOCH) // timedelta(milliseconds=1)
     if not 0 <= milliseconds <= MAX_TIME:
         raise InvalidInput(f"must be a time between the years 1970 and 3000, not {shown(word)}")
     return milliseconds
 
 
-def _next_clock_time(hour: int, minute: int, now: int) -> int:
-    today = datetime.fromtimestamp(now / 1000).replace(
-        hour=hour, minute=minute, second=0, microsecond=0
-    )
-    return min(
-        moment
-        for day in (today, today + timedelta(days=1))
-        for fold in (0, 1)  # a clock set back shows the same time twice
-        if (moment := int(day.replace(fold=fold).timestamp() * 1000)) > now
-    )
+def _at_clock_time(now: int, hour: int, minute: int) -> datetime:
+    today = datetime.fromtimestamp(now / 1000)
+    return today.replace(hour=hour, minute=minute, second=0, microsecond=0)
+
+
+def _next_clock_time(today: datetime, now: int) -> int:
+    times = *_local_times(today), *_local_times(today + _DAY)
+    return min(moment for moment in times if moment > now)
+
+
+def _local_times(wall: datetime) -> tuple[int, ...]:
+    """When clocks here show ``wall``: twice where they are set back.
+
+    Where they are set forward over it, the moment at which they are.
+    """
+    first, second = (int(wall.replace(microsecond=0, fold=fold).timestamp()) for fold in (0, 1))
+    if first > second:
+        span = range(second, first + 1)
+        at = bisect_left(span, wall, key=datetime.fromtimestamp)
+        return (span[at] * 1000,)
+    milliseconds = wall.microsecond // 1000
+    return tuple(seconds * 1000 + milliseconds for seconds in sorted({first, second}))

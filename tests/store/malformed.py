@@ -125,7 +125,7 @@ MALFORMED = [
     _field("no duration", "stop_grace", '"soon"'),
     _field("units in disorder", "delay", '"30m1h"'),
     _field("no time", "run_at", '"tomorrow"'),
-    _field("a time without a zone", "run_at", '"2026-11-24T10:30:00"'),
+    _field("a time that no clock shows", "run_at", '"2026-11-24T24:30:00"'),
     _field("a day that is not", "run_at", '"2026-02-30T10:30:00Z"'),
     _field("an hour that is not", "run_at", '"25:00"'),
     _field("a time too far", "run_at", '"9999-12-31T23:59:59Z"'),

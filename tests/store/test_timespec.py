@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -94,6 +94,8 @@ def berlin(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         # the hour that comes twice, when it has been once
         ("2026-10-25T02:45:00+02:00", "02:30", "2026-10-25T02:30:00+01:00"),
         ("2026-03-28T12:00:00+01:00", "11:00", "2026-03-29T11:00:00+02:00"),
+        # the hour that is left out
+        ("2026-03-29T00:00:00+01:00", "02:30", "2026-03-29T03:00:00+02:00"),
     ],
 )
 def test_a_clock_time_is_its_next_occurrence(now: str, clock: str, expected: str) -> None:
@@ -101,6 +103,40 @@ def test_a_clock_time_is_its_next_occurrence(now: str, clock: str, expected: str
         return int(datetime.fromisoformat(text).timestamp() * 1000)
 
     assert parse_time(clock, milliseconds(now)) == milliseconds(expected)
+
+
+@pytest.mark.usefixtures("berlin")
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2026-11-25 10:30", "2026-11-25T10:30:00+01:00"),
+        ("2026-07-25T10:30", "2026-07-25T10:30:00+02:00"),
+        ("2026-11-25 10:30:15", "2026-11-25T10:30:15+01:00"),
+        ("2026-11-25t10:30:15.25", "2026-11-25T10:30:15.250+01:00"),
+        ("2026-11-25 10:30Z", "2026-11-25T10:30:00+00:00"),
+        ("tomorrow 09:00", "2026-11-25T09:00:00+01:00"),
+        ("Tomorrow  9:00", "2026-11-25T09:00:00+01:00"),
+        ("today 22:00", "2026-11-24T22:00:00+01:00"),
+        ("today 02:00", "2026-11-24T02:00:00+01:00"),
+        # the hour that comes twice, and the one that is left out
+        ("2026-10-25 02:30", "2026-10-25T02:30:00+02:00"),
+        ("2026-03-29 02:30:59.5", "2026-03-29T03:00:00+02:00"),
+        ("2026-03-29 03:00", "2026-03-29T03:00:00+02:00"),
+    ],
+)
+def test_a_time_without_a_zone_is_local(text: str, expected: str) -> None:
+    def milliseconds(stamp: str) -> int:
+        return int(datetime.fromisoformat(stamp).timestamp() * 1000)
+
+    assert parse_time(text, milliseconds("2026-11-24T10:00:00+01:00")) == milliseconds(expected)
+
+
+@pytest.mark.usefixtures("berlin")
+@given(st.datetimes(datetime(1971, 1, 1), datetime(2999, 12, 30)))
+def test_a_local_time_is_never_early(wall: datetime) -> None:
+    moment = datetime.fromtimestamp(parse_time(wall.isoformat(), NOW) // 1000)
+
+    assert timedelta(0) <= moment - wall.replace(microsecond=0) <= timedelta(hours=1)
 
 
 @given(st.integers(0, 23), st.integers(0, 59), st.integers(0, MAX_TIME))
@@ -118,8 +154,15 @@ def test_a_clock_time_is_within_a_day(hour: int, minute: int, now: int) -> None:
             "24:00",
             "10:60",
             "2026-11-24",
-            "2026-11-24T10:30Z",
+            "2026-11-24T10",
             "20261124T103000Z",
+            "yesterday 10:00",
+            "tomorrow 24:00",
+            "tomorrow10:00",
+            "0001-01-01 00:00",
+            "9999-12-31 23:59",
+            "1969-12-31 12:00",
+            "2026-02-30 10:30",
         ],
         *["2026-13-01T00:00:00Z", "2026-11-24T10:30:60Z", "1969-12-31T23:59:59Z", "-5", True, []],
     ],
