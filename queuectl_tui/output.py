@@ -136,7 +136,10 @@ def worker_to_json(worker: Worker) -> dict[str, object]:
     }
 
 
-def status_to_json(status: Status) -> dict[str, object]:
+def status_to_json(
+    status: Status, waits_for: Mapping[str, list[dict[str, object]]]
+) -> dict[str, object]:
+    """``waits_for`` tells of queues, by name, why nothing of them starts."""
     return {
         "counts": {state.value: status.counts.get(state, 0) for state in JobState},
         "workers": {
@@ -151,6 +154,7 @@ def status_to_json(status: Status) -> dict[str, object]:
                 "max_running": queue.max_running,
                 "pending": queue.pending,
                 "processing": queue.processing,
+                **({"waits_for": waits_for[queue.name]} if waits_for.get(queue.name) else {}),
             }
             for queue in status.queues
         ],

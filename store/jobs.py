@@ -302,7 +302,10 @@ class Orders(NamedTuple):
 
 
 class QueueInfo(NamedTuple):
-    """A queue. ``slots`` are the values that running jobs get one each of, in ``slot_name``."""
+    """A queue. ``slots`` are the values that running jobs get one each of, in ``slot_name``.
+
+    ``waiting`` counts the jobs that are pending, or wait for their next attempt.
+    """
 
     name: str
     paused: bool
@@ -311,6 +314,7 @@ class QueueInfo(NamedTuple):
     processing: int
     slot_name: str | None = None
     slots: tuple[str, ...] = ()
+    waiting: int = 0
 
 
 class QueueDepth(NamedTuple):

@@ -68,6 +68,7 @@ def queues(connection: sqlite3.Connection) -> list[QueueInfo]:
             counts.get((name, JobState.PROCESSING.value), 0),
             slot_name,
             tuple(json.loads(slot_values)) if slot_values else (),
+            sum(counts.get((name, state.value), 0) for state in _STARTABLE),
         )
         for name, paused, max_running, slot_name, slot_values in connection.execute(
             "SELECT name, paused, max_running, slot_name, slot_values FROM queue ORDER BY name"
@@ -182,6 +183,7 @@ def _throughput(
     return float(recent), tuple(minutes)
 
 
+_STARTABLE = (JobState.PENDING, JobState.FAILED)
 _WORKERS = """
     SELECT worker.seq, worker.kind, worker.pool, worker.pid, worker.host, worker.stop,
            pool.paused, worker.supervisor, worker.queues, worker.done, worker.failed,

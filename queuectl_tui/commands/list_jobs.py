@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 import click
@@ -63,7 +64,7 @@ def command(
 
         def show() -> None:
             found = store.jobs(wanted, order, limit=limit, offset=offset)
-            print_json_line([job_to_json(job, show_env=show_env) for job in found])
+            print_json_line([*_shown(store, found, show_env=show_env)])
 
         watch_store(store, show, as_json=True)
     elif watch:
@@ -71,9 +72,19 @@ def command(
         watch_store(store, lambda: _print(store, wanted, order, rows, offset), as_json=False)
     elif as_json:
         found = store.iter_jobs(wanted, order, limit=limit, offset=offset)
-        print_json_array(job_to_json(job, show_env=show_env) for job in found)
+        print_json_array(_shown(store, found, show_env=show_env))
     else:
         _print(store, wanted, order, _ROWS if limit is None else limit, offset)
+
+
+def _shown(store: Queue, found: Iterable[Job], *, show_env: bool) -> Iterator[dict[str, object]]:
+    from queuectl_tui.waiting import reasons_to_json, with_reasons
+
+    for job, reasons in with_reasons(store, found):
+        shown = job_to_json(job, show_env=show_env)
+        if reasons:
+            shown["waits_for"] = reasons_to_json(reasons)
+        yield shown
 
 
 def _rows_on_screen() -> int:

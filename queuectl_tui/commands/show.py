@@ -18,7 +18,8 @@ from queuectl_tui.output import (
 from queuectl_tui.session import current_queue
 from queuectl_tui.streams import write
 from queuectl_tui.text import duration, local_time, size
-from store import FINISHED, Attempt, Job, JobState, NoSuchJob, OnDependencyFailure
+from queuectl_tui.waiting import Waiting, in_words, reasons_to_json
+from store import Attempt, Job, NoSuchJob
 from store.jobspec import MASK
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def command(job_id: str, as_json: bool, show_env: bool) -> None:
         print_json(shown)
         return
     job, history, now = queue.job(job_id), queue.history(job_id), queue.now()
-    waits_for = _waits_for(queue, [job]).get(job_id, [])
+    waits_for = in_words(Waiting(queue).of([job]).get(job_id, ()))
     print_fields(_fields(job, waits_for, now, show_env=show_env))
     if history:
         write("\n")
@@ -52,43 +53,22 @@ def with_history(
     queue: Queue, ids: Sequence[str], *, show_env: bool = False
 ) -> Iterator[dict[str, object]]:
     """Jobs in their fixed shape, each with all that is told of one job; without those gone."""
+    waiting = Waiting(queue)
     for start in range(0, len(ids), _AT_ONCE):
         jobs = queue.present(ids[start : start + _AT_ONCE])
         histories = queue.histories([job.id for job in jobs])
-        waits_for = _waits_for(queue, jobs)
+        reasons = waiting.of(jobs)
         for job in jobs:
             shown = job_to_json(job, show_env=show_env)
             shown["history"] = [attempt_to_json(attempt) for attempt in histories.get(job.id, ())]
-            if job.id in waits_for:
-                shown["waits_for"] = [
-                    {"id": other, "state": state.value} for other, state in waits_for[job.id]
-                ]
+            if job.id in reasons:
+                shown["waits_for"] = reasons_to_json(reasons[job.id])
             if job.schedule is not None:
                 shown["schedule"] = job.schedule
             yield shown
 
 
-def _waits_for(queue: Queue, jobs: Sequence[Job]) -> dict[str, list[tuple[str, JobState]]]:
-    """What keeps blocked jobs from running."""
-    blocked = [job for job in jobs if job.state is JobState.BLOCKED]
-    needed = queue.outlooks([*{other for job in blocked for other in job.depends_on}])
-    found = {}
-    for job in blocked:
-        runs_anyway = job.on_dependency_failure is OnDependencyFailure.RUN
-        enough = FINISHED if runs_anyway else {JobState.COMPLETED}
-        unmet = [
-            (other, needed[other].state)
-            for other in job.depends_on
-            if other in needed and needed[other].state not in enough
-        ]
-        if unmet:
-            found[job.id] = unmet
-    return found
-
-
-def _fields(
-    job: Job, waits_for: Sequence[tuple[str, JobState]], now: int, *, show_env: bool
-) -> dict[str, object]:
+def _fields(job: Job, waits_for: str, now: int, *, show_env: bool) -> dict[str, object]:
     fields: dict[str, object] = {
         "id": job.id,
         "state": job.state,
@@ -105,7 +85,7 @@ def _fields(
         "env": " ".join(f"{name}={value if show_env else MASK}" for name, value in job.env.items())
         or None,
         "depends on": " ".join(job.depends_on) or None,
-        "waits for": ", ".join(f"{other} ({state.label})" for other, state in waits_for) or None,
+        "waits for": waits_for or None,
         "schedule": job.schedule,
         "unique key": job.unique_key,
         "created": local_time(job.created_at, now),

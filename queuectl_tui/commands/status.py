@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -19,6 +19,7 @@ from queuectl_tui.output import (
 from queuectl_tui.session import current_queue
 from queuectl_tui.streams import write
 from queuectl_tui.text import duration
+from queuectl_tui.waiting import Reason, Waiting, reasons_to_json
 from store import JobState, Status
 
 if TYPE_CHECKING:
@@ -40,10 +41,13 @@ def command(watch: bool, as_json: bool) -> None:
 
 def _show(queue: Queue, print_document: Callable[[object], None] | None) -> None:
     status = _status(queue)
+    waiting = Waiting(queue, status)
+    waits_for = {info.name: waiting.of_queue(info.name) for info in status.queues if info.waiting}
     if print_document is None:
-        _print_status(status)
+        _print_status(status, waits_for)
     else:
-        print_document(status_to_json(status))
+        in_json = {name: reasons_to_json(reasons) for name, reasons in waits_for.items()}
+        print_document(status_to_json(status, in_json))
 
 
 def _status(queue: Queue) -> Status:
@@ -56,7 +60,7 @@ def _status(queue: Queue) -> Status:
     return workers.status(queue)
 
 
-def _print_status(status: Status) -> None:
+def _print_status(status: Status, waits_for: Mapping[str, Sequence[Reason]]) -> None:
     print_table(("STATE", "JOBS"), [(state, status.counts.get(state, 0)) for state in JobState])
     write("\n")
     oldest = status.oldest_pending_seconds
@@ -71,7 +75,7 @@ def _print_status(status: Status) -> None:
     if status.queues:
         write("\n")
         print_table(
-            ("QUEUE", "PENDING", "RUNNING", "LIMIT", "PAUSED"),
+            ("QUEUE", "PENDING", "RUNNING", "LIMIT", "PAUSED", "WAITS FOR"),
             [
                 (
                     queue.name,
@@ -79,6 +83,7 @@ def _print_status(status: Status) -> None:
                     queue.processing,
                     queue.max_running,
                     "yes" if queue.paused else None,
+                    ", ".join(reason.short for reason in waits_for.get(queue.name, ())) or None,
                 )
                 for queue in status.queues
             ],

@@ -10,6 +10,7 @@ import click
 
 from queuectl_tui import streams
 from queuectl_tui.commands.chosen import ANY, UNFINISHED, Chosen, chosen_jobs
+from queuectl_tui.commands.narration import Narrator
 from queuectl_tui.commands.options import Duration, json_option
 from queuectl_tui.commands.polling import until_changed
 from queuectl_tui.commands.show import with_history
@@ -64,7 +65,7 @@ def _print_ids(waiting: list[str], *, as_json: bool) -> None:
 
 def _wait(queue: Queue, waiting: list[str], deadline: float | None) -> int:
     """All that haven't ended are looked at together, whenever something has changed."""
-    completed = True
+    completed, narrator = True, Narrator(queue)
     while True:
         token, began = queue.change_token(), time.monotonic()
         found = queue.outlooks(waiting)
@@ -78,7 +79,9 @@ def _wait(queue: Queue, waiting: list[str], deadline: float | None) -> int:
         going = [job_id for job_id in waiting if not found[job_id].is_over]
         if not going:
             return 0 if completed and not waiting else 1
-        if not until_changed(queue, token, deadline=deadline, rest=_REST * took):
+        narrator.tell(going)
+        until = narrator.next_at if deadline is None else min(deadline, narrator.next_at)
+        if not until_changed(queue, token, deadline=until, rest=_REST * took) and until == deadline:
             return _give_up(going)
 
 

@@ -196,7 +196,8 @@ def test_a_diamond_waits_for_its_arm(cli: Cli, ok: Ok, rig: Rig, tmp_path: Path)
     assert cli("wait", "end", "right", "--timeout", "60").exit_code == 1
     ok("wait", "right", "--timeout", "60")
     shown = json.loads(ok("show", "end", "--json"))
-    assert (shown["state"], shown["waits_for"]) == ("blocked", [{"id": "left", "state": "dead"}])
+    left = {"id": "left", "state": "dead", "reason": "dependency"}
+    assert (shown["state"], shown["waits_for"]) == ("blocked", [left])
     assert re.search("^waits for +left .DEAD.$", ok("show", "end"), re.MULTILINE)
 
     (rig.folder / "mended").touch()

@@ -45,7 +45,7 @@ def test_a_fresh_job_as_json(ok: Ok) -> None:
 
     [job] = json.loads(ok("list", "--json"))
 
-    assert list(job) == JOB
+    assert list(job) == [*JOB, "waits_for"]
     assert TIME.fullmatch(job["created_at"])
     assert job["run_at"] == job["created_at"] == job["updated_at"]
     assert job == {
@@ -62,6 +62,7 @@ def test_a_fresh_job_as_json(ok: Ok) -> None:
         "cwd": "/tmp",
         "env": {"A": "***"},
         "depends_on": [],
+        "waits_for": [{"reason": "no_worker", "text": "no worker is up"}],
     }
 
 
@@ -214,7 +215,7 @@ def test_on_whom_a_blocked_job_waits(ok: Ok, queue: Queue) -> None:
     assert waits_for("bold") == [("c", "pending")]
     assert waits_for("a") == []
     assert re.search("^waits for +a .DEAD., c .PENDING.$", ok("show", "held"), re.MULTILINE)
-    assert "waits for" not in ok("show", "c")
+    assert "waits for" not in ok("show", "a")
 
 
 def test_history_as_json(ok: Ok, queue: Queue) -> None:
@@ -273,7 +274,8 @@ def test_status_as_json(ok: Ok, queue: Queue) -> None:
         "completed": 1,
     }
     assert status["workers"] == {"up": 0, "busy": 0, "stale": 0}
-    assert status["queues"][0].keys() == {"name", "paused", "max_running", "pending", "processing"}
+    shape = {"name", "paused", "max_running", "pending", "processing"}
+    assert [each.keys() - {"waits_for"} for each in status["queues"]] == [shape, shape]
     assert status["oldest_pending_seconds"] >= 0
     assert status["completed_per_minute"] == 1
 

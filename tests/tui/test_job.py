@@ -255,9 +255,15 @@ def test_a_job_that_never_ran_says_what_it_waits_for(backstage: Backstage) -> No
     assert _reason(backstage, "first") == "It waits for its turn."
     backstage.queue.queues.set_max_running("net", 1)
     assert backstage.queue.claim(backstage.worker) is not None
-    assert _reason(backstage, "second") == "Its queue net runs 1 at once, as many as it may."
+    assert _reason(backstage, "second") == "Queue net runs 1 at once, as many as it may."
     backstage.queue.queues.set_paused(["net"], True)
-    assert _reason(backstage, "second") == "Its queue net is paused: Q shows the queues."
+    assert _reason(backstage, "second") == "Queue net is paused: Q shows the queues."
+    backstage.queue.queues.set_paused(["net"], False)
+    backstage.queue.queues.set_max_running("net", None)
+    backstage.queue.settings.set("max_running", "1")
+    assert _reason(backstage, "second") == "As many jobs run as max_running allows: 1."
+    backstage.queue.settings.set("min_free_space", "1000000T")
+    assert _reason(backstage, "second").startswith("The disk has ")
     backstage.queue.cancel(["second"])
     assert _reason(backstage, "second") == "It never ran: it is CANCELLED."
 
