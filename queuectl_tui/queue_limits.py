@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 from store import InvalidInput
 from store.documents import check_strings
 
 _NONE = "none"
+_VARIABLE = "[A-Za-z_][A-Za-z0-9_]*"
 _MOST = 1_000_000
 
 
@@ -30,5 +33,7 @@ def slot_values(text: str) -> tuple[str | None, list[str]]:
         raise InvalidInput(
             "must be a variable and its values, such as CUDA_VISIBLE_DEVICES=0,1, or none"
         )
+    if re.fullmatch(_VARIABLE, variable) is None:
+        raise InvalidInput(f"must name a variable of letters, digits and _, not {variable[:40]!r}")
     check_strings({"slots": text})
     return variable, values

@@ -27,14 +27,18 @@ def command(chosen: Chosen, dry_run: bool, yes: bool) -> None:
         chosen.print_ids(queue)
         return
     now = queue.now()
-    long = [job for job in chosen.running(queue) if _has_run_long(job, now)]
+    running = chosen.running(queue)
+    long = [job for job in running if _has_run_long(job, now)]
     if long:
         confirm("Cancel what runs?", long, now=now, yes=yes)
     if chosen.wanted is not None:
-        streams.narrate(f"{queue.cancel_matching(chosen.wanted)} cancelled, or being stopped")
+        stopped = len(running)
+        ended = max(0, queue.cancel_matching(chosen.wanted) - stopped)
+        what = f", {stopped} running: being stopped" if stopped else ""
+        streams.narrate(f"{ended} cancelled{what}")
     for job in queue.cancel(chosen.ids) if chosen.ids else ():
-        running = job.state is JobState.PROCESSING
-        streams.narrate(f"{job.id}: {'is being stopped' if running else 'cancelled'}")
+        goes_on = job.state is JobState.PROCESSING
+        streams.narrate(f"{job.id}: {'is being stopped' if goes_on else 'cancelled'}")
 
 
 def _has_run_long(job: Job, now: int) -> bool:

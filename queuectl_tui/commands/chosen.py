@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from queuectl_tui import streams
-from queuectl_tui.commands.options import State, ids_argument, require_filled
+from queuectl_tui.commands.options import ids_argument, require_filled, states_option
 from store import FINISHED, Job, JobFilter, JobState, Order, WrongState
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def chosen_jobs(
     """
     options = (
         ids_argument,
-        click.option("--state", "in_states", type=State(), multiple=True, help="May be repeated."),
+        states_option("in_states"),
         click.option(queue_option, "in_queue", metavar="NAME", help="All jobs of this queue."),
         click.option(label_option, "with_label", metavar="TEXT", help="All with this label."),
         click.option(

@@ -10,12 +10,13 @@ import click
 
 from queuectl_tui import streams
 from queuectl_tui.commands.options import (
-    State,
+    Count,
     json_option,
     label_option,
     queue_option,
     search_option,
     show_env_option,
+    states_option,
 )
 from queuectl_tui.commands.watching import watch as watch_store
 from queuectl_tui.output import job_to_json, print_json_array, print_json_line, print_table
@@ -31,14 +32,14 @@ _NEWEST_FIRST = ("created", "updated", "finished")
 
 
 @click.command("list")
-@click.option("--state", "states", type=State(), multiple=True, help="May be repeated.")
+@states_option("states")
 @queue_option
 @label_option
 @search_option
 @click.option("--sort", default="created", metavar="COLUMN", help=", ".join(SORT_COLUMNS) + ".")
 @click.option("--reverse", is_flag=True)
-@click.option("--limit", type=click.IntRange(0), metavar="N")
-@click.option("--offset", type=click.IntRange(0), default=0, metavar="N")
+@click.option("--limit", "-n", type=Count(), metavar="N", help="At most so many.")
+@click.option("--offset", type=Count(), default=0, metavar="N", help="Without the first so many.")
 @click.option("--watch", is_flag=True, help="Print again whenever something changes.")
 @json_option
 @show_env_option

@@ -10,7 +10,7 @@ import click
 
 from queuectl_tui import streams
 from queuectl_tui.commands.follow import follow as follow_jobs
-from queuectl_tui.commands.options import json_option
+from queuectl_tui.commands.options import Count, json_option
 from queuectl_tui.job_output import chunks, printable, tell_dropped
 from queuectl_tui.output import json_text
 from queuectl_tui.session import current_queue
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 @click.command("logs")
 @click.argument("ids", metavar="ID...", nargs=-1, required=True)
-@click.option("--attempt", type=click.IntRange(1), metavar="N", help="Not the last one, but this.")
+@click.option("--attempt", type=Count(1), metavar="N", help="Not the last one, but this.")
 @click.option("--stdout", "only_stdout", is_flag=True, help="Only what went to stdout.")
 @click.option("--stderr", "only_stderr", is_flag=True, help="Only what went to stderr.")
-@click.option("--tail", type=click.IntRange(0), metavar="N", help="Only the last N lines.")
+@click.option("--tail", "-n", type=Count(), metavar="N", help="Only the last N lines.")
 @click.option("--raw", is_flag=True, help="Print bytes as they are; they may drive the terminal.")
 @click.option("--follow", "-f", is_flag=True, help="Print on until the job ends.")
 @json_option
@@ -46,8 +46,10 @@ def command(
     code 0 if it completed, else 1. Several jobs can be followed at once; their lines begin with
     their ids.
     """
-    if len(ids) > 1 and (not follow or attempt is not None):
-        raise click.UsageError("Several ids go with --follow, and not with --attempt.")
+    if len(ids) > 1 and not follow:
+        raise click.UsageError("Give one id; only --follow prints several jobs at once.")
+    if len(ids) > 1 and attempt is not None:
+        raise click.UsageError("--attempt goes with one id.")
     queue = current_queue()
     wanted = _wanted(only_stdout, only_stderr)
     if follow:

@@ -91,6 +91,20 @@ class State(click.ParamType[JobState]):
             self.fail(f"no such state: {value}{hint}", param, ctx)
 
 
+def states_option(name: str) -> Callable[[Function], Function]:
+    """``--state``, and what other queues call it."""
+    return click.option(
+        "--state", "--status", name, type=State(), multiple=True, help="May be repeated."
+    )
+
+
+class Count(click.IntRange):
+    """A number from ``least`` on that the store can count to."""
+
+    def __init__(self, least: int = 0) -> None:
+        super().__init__(least, 2**63 - 1)
+
+
 def require_filled(given: dict[str, str | None]) -> bool:
     """Whether any filter is given. One that is empty, a variable unset perhaps, is refused."""
     for name, value in given.items():

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from queuectl_tui import streams
-from queuectl_tui.commands.options import Duration, State, yes_option
+from queuectl_tui.commands.options import Duration, states_option, yes_option
 from queuectl_tui.confirm import confirm_bulk, deletion
 from queuectl_tui.session import current_queue
 from store import FINISHED, Job, JobFilter, JobState, Order
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     type=Duration(needs_unit=True),
     help="Only what ended at least this long ago, such as 30d.",
 )
-@click.option("--state", "states", type=State(), multiple=True, help="May be repeated.")
+@states_option("states")
 @click.option("--dry-run", is_flag=True, help="Print the ids of what would go.")
 @yes_option
 def command(

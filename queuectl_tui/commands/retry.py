@@ -26,4 +26,4 @@ def command(chosen: Chosen, dry_run: bool) -> None:
     if chosen.wanted is not None:
         streams.narrate(f"{queue.retry_matching(chosen.wanted)} to run again")
     for job in queue.retry(chosen.ids) if chosen.ids else ():
-        streams.narrate(f"{job.id}: {job.state.value}")
+        streams.narrate(f"{job.id}: {job.state.label}")

@@ -77,8 +77,10 @@ def add(
     Jobs are made while a supervisor runs. Where clocks are set forward, a time that is left out
     comes right after; where they are set back, a time that comes twice counts once.
     """
-    if (cron is None) is (every is None):
-        raise click.UsageError("Give --cron or --every.")
+    if cron is None and every is None:
+        raise click.UsageError("Give --cron EXPR or --every D.")
+    if cron is not None and every is not None:
+        raise click.UsageError("Give --cron or --every, not both.")
     if tz is not None and cron is None:
         raise click.UsageError("--tz goes with --cron.")
     require_named(env)

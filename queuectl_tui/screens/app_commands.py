@@ -157,7 +157,8 @@ class _Commands:
 
     def _scale(self, rest: str) -> Callable[[], None]:
         number, _, pool = rest.partition(" ")
-        if not (number.isascii() and number.isdigit() and int(number) <= _MOST_WORKERS):
+        is_number = number.isascii() and number.isdigit() and len(number) < 10
+        if not (is_number and int(number) <= _MOST_WORKERS):
             raise InvalidInput(f"scale takes a number, 0 to {_MOST_WORKERS}, and a pool if wanted")
         count, named = int(number), pool.strip() or None
         return lambda: self._work(scale_pool(self._screen, self._session, count, named))

@@ -49,7 +49,7 @@ class StartWorkers(Form[Worker]):
 
 
 def _count(text: str) -> int:
-    if text.isascii() and text.isdigit() and 1 <= int(text) <= _MOST:
+    if text.isascii() and text.isdigit() and len(text) < 10 and 1 <= int(text) <= _MOST:
         return int(text)
     raise InvalidInput(f"must be a number from 1 to {_MOST}")
 

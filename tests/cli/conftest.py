@@ -12,7 +12,6 @@ from pathlib import Path
 from select import select
 from typing import IO
 
-import pexpect
 import pytest
 from click.testing import CliRunner, Result
 
@@ -106,28 +105,6 @@ def program(db: Path) -> Iterator[Program]:
         process.kill()
         with process:  # closes its pipes, and waits
             pass
-
-
-@pytest.fixture
-def on_terminal(program: Program) -> Iterator[Callable[..., pexpect.spawn[str]]]:
-    """Runs the command line on a terminal of its own."""
-    children: list[pexpect.spawn[str]] = []
-
-    def spawn(*words: str) -> pexpect.spawn[str]:
-        child = pexpect.spawn(
-            sys.executable,
-            ["-m", "queuectl_tui", *words],
-            encoding="utf-8",
-            timeout=30,
-            cwd=str(PROJECT),
-            env=program.environ,
-        )
-        children.append(child)
-        return child
-
-    yield spawn
-    for child in children:
-        child.close(force=True)
 
 
 def next_line(process: subprocess.Popen[bytes], seconds: float = 10.0) -> bytes:

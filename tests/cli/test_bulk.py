@@ -66,7 +66,8 @@ def test_a_dry_run_prints_who_is_meant(
 
 
 def test_cancel(cli: Cli, queue: Queue) -> None:
-    assert cli("cancel", "--queue", "mail").stderr == "2 cancelled, or being stopped\n"
+    assert cli("cancel", "--queue", "mail").stderr == "1 cancelled, 1 running: being stopped\n"
+    assert cli("cancel", "--status", "blocked").stderr == "0 cancelled\n"
     assert queue.job("runs").cancel_requested
     assert states(queue)["next"] == "cancelled"
     assert states(queue)["other"] == "pending"

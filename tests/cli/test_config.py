@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
-import pexpect
 import pytest
 
 from store import NewJob, open_store, system_clock
 from store.queue import Queue
 from tests.cli.conftest import Cli, died, one_error
+from tests.cli.test_control import on_a_terminal
 
 Ok = Callable[..., str]
 
@@ -176,14 +176,10 @@ def test_a_change_that_deletes_nothing_more_goes_ahead(ok: Ok, queue: Queue) -> 
 
 
 @pytest.mark.usefixtures("long_dead")
-def test_a_terminal_asks_before_a_change_that_deletes(
-    on_terminal: Callable[..., pexpect.spawn[str]], ok: Ok
-) -> None:
-    for answer, value in (("n", "0"), ("y", "30d")):
-        child = on_terminal("config", "set", "keep_dead", "30d")
-        child.expect_exact("keep_dead 30d deletes 2 jobs. Go on? [y/N]")
-        child.sendline(answer)
-        child.expect(pexpect.EOF)
+def test_a_terminal_asks_before_a_change_that_deletes(ok: Ok) -> None:
+    for answer, value in ((b"n\n", "0"), (b"y\n", "30d")):
+        _, shown = on_a_terminal(answer, "config", "set", "keep_dead", "30d")
+        assert "keep_dead 30d deletes 2 jobs. Go on? [y/N]" in shown
         assert ok("config", "get", "keep_dead") == f"{value}\n"
 
 

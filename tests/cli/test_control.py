@@ -44,7 +44,7 @@ def test_cancel_a_waiting_and_a_running_job(cli: Cli, ok: Ok, queue: Queue) -> N
     ("words", "said"),
     [
         (("cancel", "b", "b"), "b: cancelled\n"),
-        (("retry", "a", "a"), "a: pending\n"),
+        (("retry", "a", "a"), "a: PENDING\n"),
         (("delete", "a", "a"), "a: deleted\n"),
         (("dlq", "delete", "a", "a"), "1 deleted\n"),
         (("edit", "b", "b", "--label", "l"), "b: edited\n"),
@@ -83,11 +83,11 @@ def test_wrong_states(cli: Cli, ok: Ok, queue: Queue) -> None:
     assert queue.job("b").state is JobState.PENDING
 
 
-def test_retry_starts_over(ok: Ok, queue: Queue) -> None:
+def test_retry_starts_over(cli: Cli, ok: Ok, queue: Queue) -> None:
     ok("enqueue", TWO)
     died(queue)
 
-    ok("retry", "a")
+    assert cli("retry", "a").stderr == "a: PENDING\n"
 
     assert (queue.job("a").state, queue.job("a").attempts) == (JobState.PENDING, 0)
     assert len(queue.history("a")) == 1

@@ -124,6 +124,7 @@ def test_stdout_then_stderr_on_a_stream_of_its_own(cli: Cli) -> None:
             "first\none\ntwo\nthree\n",
             "── attempt 2 of a ──\n",
         ),
+        (("-n", "1", "--follow"), "three\n", "warn 2\n"),
         (("--follow", "--tail", "1"), "three\n", "warn 2\n"),
     ],
 )
@@ -149,6 +150,10 @@ def test_as_json(ok: Ok) -> None:
         (("--attempt", "3"), 1, "attempt 3"),
         (("--attempt", "3", "--follow"), 1, "attempt 3"),
         (("--attempt", "0"), 2, "--attempt"),
+        (("--attempt", "9223372036854775808"), 2, "--attempt"),
+        (("--tail", "9223372036854775808"), 2, "--tail"),
+        (("b",), 2, "only --follow prints several"),
+        (("b", "--follow", "--attempt", "1"), 2, "--attempt goes with one id"),
         (("--follow", "--json"), 2, "not both"),
     ],
 )

@@ -96,6 +96,8 @@ def test_limits_and_slots(ok: Ok, queue: Queue) -> None:
         (("set", "mail", "--slot-env", "GPU"), 2, "--slot-env"),
         (("set", "mail", "--slot-env", "GPU=0,,1"), 2, "--slot-env"),
         (("set", "mail", "--slot-env", "=0,1"), 2, "--slot-env"),
+        (("set", "mail", "--slot-env", "A B=0"), 2, "must name a variable"),
+        (("set", "mail", "--slot-env", "1A=0"), 2, "must name a variable"),
         (("set", "mail", "--slot-env", "A=\udcff"), 2, "--slot-env"),
         (("pause",), 2, "names, or --all"),
         (("pause", "mail", "--all"), 2, "names, or --all"),

@@ -100,6 +100,9 @@ def test_filters_sorting_and_pages(ok: Ok, queue: Queue) -> None:
     assert ids() == ["c", "b", "a"]
     assert ids("--reverse") == ["a", "b", "c"]
     assert ids("--limit", "1", "--offset", "1") == ["b"]
+    assert ids("-n", "1", "--offset", "1", "--status", "dead", "--status", "done") == ["a"]
+    assert ids("--limit", "9223372036854775807", "--offset", "1")[0] == "b"
+    assert ids("--offset", "9223372036854775807") == []
     assert ids("--state", "DEAD") == ids("--state", "dead") == ["b"]
     assert ids("--state", "Done", "--state", "PENDING") == ["c", "a"]
     assert ids("--queue", "mail") == ids("--label", "one") == ["a"]
@@ -116,6 +119,8 @@ def test_filters_sorting_and_pages(ok: Ok, queue: Queue) -> None:
         (("--state", "x"), "one of pending"),
         (("--sort", "colour"), "one of created"),
         (("--limit", "-1"), "--limit"),
+        (("--limit", "9223372036854775808"), "not in the range 0<=x<=9223372036854775807"),
+        (("--offset", "9223372036854775808", "--json"), "not in the range"),
     ],
 )
 def test_bad_filters(words: tuple[str, ...], error: str, cli: Cli) -> None:

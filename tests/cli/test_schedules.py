@@ -122,8 +122,8 @@ def test_removal_asks_on_a_terminal(ok: Ok) -> None:
 @pytest.mark.parametrize(
     ("words", "code", "error"),
     [
-        (("new", "x"), 2, "--cron or --every"),
-        (("new", "--cron", "@daily", "--every", "5", "x"), 2, "--cron or --every"),
+        (("new", "x"), 2, "--cron EXPR or --every"),
+        (("new", "--cron", "@daily", "--every", "5", "x"), 2, "--cron or --every, not both"),
         (("new", "--every", "5", "--tz", "UTC", "x"), 2, "--tz goes with --cron"),
         (("new", "--cron", "61 * * * *", "x"), 2, "cron"),
         (("new", "--cron", "@daily", "--tz", "Nowhere/Land", "x"), 2, "no such time zone"),

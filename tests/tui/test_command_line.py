@@ -95,6 +95,7 @@ async def test_what_is_misspelt_is_questioned(backstage: Backstage) -> None:
             ("state daed", "no such state: daed; did you mean dead?"),
             ("theme drak", "did you mean dark?"),
             ("scale many", "scale takes a number"),
+            (f"scale {'9' * 5000}", "scale takes a number"),
             ("rate 0", "rate takes seconds"),
             ("open a b", "open takes one id"),
             ("help me", "help takes no arguments"),
