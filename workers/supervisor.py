@@ -417,7 +417,9 @@ class Supervisor:
     def _obey(self) -> None:
         """Orders from the store, and signals: the first drains, a later one stops."""
         ordered = self._queue.registry.orders(self._id)
-        stop = ordered.stop or self._orders.stop
+        # What a signal asked for may not be in the store yet, and is never made less.
+        stop = "now" if "now" in (ordered.stop, self._orders.stop) else ordered.stop
+        stop = stop or self._orders.stop
         for number in self._wakeup.signals():
             now = time.monotonic()
             if self._first_signal_at is None:

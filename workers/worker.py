@@ -108,7 +108,8 @@ class Worker:
         identity = processes.identify(os.getpid())
         if identity is not None:
             is_known = self._store(partial(self._queue.registry.identify, self._id, identity))
-            self._draining = not is_known
+            self._draining |= not is_known
+        self._take_orders()  # also when nothing had to be waited for
 
     def run_once(self, lease: Lease) -> Lease | None:
         """Run one attempt to its end; the next lease, if one was claimed on the way."""
@@ -214,12 +215,11 @@ class Worker:
         if execution.released:
             following = self._store(lambda: self._queue.release(lease, outcome))
         else:
-            taking = not (self._draining or self._paused)
             following = self._store(
                 lambda: self._queue.finish(
                     lease,
                     outcome,
-                    claim_for=self._id if taking else None,
+                    claim_for=None if self._draining or self._paused else self._id,
                     queues=self._queues,
                     tally_later=True,
                 )

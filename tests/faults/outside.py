@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import resource
@@ -9,7 +10,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import count, islice
@@ -117,3 +118,29 @@ def spare_descriptors(pid: int, number: int) -> None:
     free = (at for at in count() if at not in taken)
     most = resource.prlimit(pid, resource.RLIMIT_NOFILE)[1]
     resource.prlimit(pid, resource.RLIMIT_NOFILE, (next(islice(free, number, None)), most))
+
+
+@contextmanager
+def gate_held(rig: Rig) -> Iterator[Callable[[], None]]:
+    """Somebody writes for ever; gives what returns once another writer has waited and given up.
+
+    That writer has then tried again, so that it has done what it does between two tries.
+    """
+    folder = rig.queue.path.with_name(f"{rig.queue.path.name}.d")
+    with (folder / "gate").open() as gate, (folder / "turnstile").open() as turnstile:
+
+        def is_waited_at() -> bool:
+            try:
+                fcntl.flock(turnstile, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+            fcntl.flock(turnstile, fcntl.LOCK_UN)
+            return False
+
+        def given_up() -> None:
+            for waited in (True, False, True):
+                until(lambda wanted=waited: is_waited_at() is wanted)  # type: ignore[misc]
+
+        fcntl.flock(gate, fcntl.LOCK_EX)
+        yield given_up
+        fcntl.flock(gate, fcntl.LOCK_UN)

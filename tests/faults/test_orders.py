@@ -1,0 +1,72 @@
+"""What a worker is told reaches it at any moment, also that its supervisor is gone."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+from store import JobState, Worker
+from tests.faults.outside import SABOTAGE, Program, gate_held, kill
+from tests.workers.rig import Rig, gated, runs, until
+
+
+def test_a_supervisor_may_die_while_a_worker_waits_to_introduce_itself(
+    rig: Rig, program: Program
+) -> None:
+    late = rig.folder / "late"
+    supervisor, worker = _started(rig, program, late)
+    job_id = rig.add("true")
+
+    with gate_held(rig) as given_up:
+        supervisor.kill()
+        supervisor.wait()
+        late.touch()
+        given_up()
+
+    until(lambda: not runs(worker.pid))
+    assert rig.queue.job(job_id).state is JobState.PENDING
+    assert rig.history(job_id) == []
+
+
+def test_a_supervisor_may_die_before_its_worker_has_looked(rig: Rig, program: Program) -> None:
+    late = rig.folder / "late"
+    supervisor, worker = _started(rig, program, late)
+    job_id = rig.add("true")
+
+    supervisor.kill()
+    supervisor.wait()
+    late.touch()
+
+    until(lambda: not runs(worker.pid))
+    assert rig.history(job_id) == []
+
+
+def test_no_job_is_taken_with_a_result_that_waited_while_the_supervisor_died(rig: Rig) -> None:
+    supervisor = rig.start()
+    first = rig.add(f"touch up; {gated()}")
+    until((rig.folder / "up").exists)
+    second = rig.add("true")
+    worker = rig.runner_of(first)
+
+    with gate_held(rig) as given_up:
+        rig.open_gate()
+        given_up()
+        kill(supervisor)
+        given_up()
+
+    until(lambda: not runs(worker.pid))
+    assert rig.queue.job(first).state is JobState.COMPLETED
+    assert rig.history(second) == []
+
+
+def _started(rig: Rig, program: Program, late: Path) -> tuple[subprocess.Popen[bytes], Worker]:
+    """A supervisor and its worker, which does nothing before there is the file ``late``."""
+    program.environ = {"PYTHONPATH": SABOTAGE, "SABOTAGE_LATE": str(late)}
+    supervisor = program.start(
+        "worker", "start", stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+
+    def known() -> list[Worker]:
+        return [entry for entry in rig.queue.registry.registered() if entry.pid]
+
+    return supervisor, until(lambda: len(known()) == 2 and known())[1]
