@@ -153,7 +153,11 @@ def root(
     from queuectl_tui.start import open_app
 
     return open_app(
-        current_queue(), read_only=read_only, remote=remote, mouse=not no_mouse, theme=theme
+        current_queue(create=not read_only),
+        read_only=read_only,
+        remote=remote,
+        mouse=not no_mouse,
+        theme=theme,
     )
 
 

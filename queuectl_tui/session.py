@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 import click
@@ -17,6 +16,7 @@ class Session:
 
     def __init__(self) -> None:
         self.db: str | None = None
+        self._queue: Queue | None = None
 
     @property
     def url(self) -> str:
@@ -24,12 +24,29 @@ class Session:
             return self.db
         return os.environ.get("QUEUECTL_DB") or _default_path()
 
-    @cached_property
-    def queue(self) -> Queue:
+    def open(self, *, create: bool) -> Queue:
+        """The store, opened at the first call. Raises ``NoStore`` unless ``create`` makes it."""
         from store import open_store
 
-        queue = open_store(self.url)
-        click.get_current_context().find_root().call_on_close(queue.close)
+        if self._queue is not None:
+            return self._queue
+        return self._keep(open_store(self.url, create=create))
+
+    def open_to_try(self) -> Queue:
+        """The store, or where there is none an empty one that is gone when the command ends."""
+        from store import NoStore, open_store
+
+        try:
+            return self.open(create=False)
+        except NoStore:
+            from tempfile import TemporaryDirectory
+
+            folder = _root().with_resource(TemporaryDirectory(prefix="queuectl-tui-"))
+            return self._keep(open_store(os.path.join(folder, "queue.db"), durable=False))
+
+    def _keep(self, queue: Queue) -> Queue:
+        self._queue = queue
+        _root().call_on_close(queue.close)
         return queue
 
 
@@ -37,9 +54,18 @@ def current_session() -> Session:
     return click.get_current_context().ensure_object(Session)
 
 
-def current_queue() -> Queue:
-    """The store that this command line names, opened at the first call."""
-    return current_session().queue
+def current_queue(*, create: bool = False, dry_run: bool = False) -> Queue:
+    """The store that this command line names, opened at the first call.
+
+    What stores something makes it where there is none (``create``), a ``dry_run`` of that tries
+    it on an empty one; else ``NoStore`` is raised.
+    """
+    session = current_session()
+    return session.open_to_try() if dry_run else session.open(create=create)
+
+
+def _root() -> click.Context:
+    return click.get_current_context().find_root()
 
 
 def _default_path() -> str:

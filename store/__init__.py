@@ -14,9 +14,11 @@ from store.errors import (
     InvalidInput,
     KeyInUse,
     LeaseLost,
+    NoStore,
     NoSuchJob,
     QueueError,
     StoreBusy,
+    StoreDamaged,
     StoreFull,
     StoreUnusable,
     WrongState,
@@ -72,6 +74,7 @@ __all__ = [
     "Lease",
     "LeaseLost",
     "NewJob",
+    "NoStore",
     "NoSuchJob",
     "OnDependencyFailure",
     "Order",
@@ -88,6 +91,7 @@ __all__ = [
     "Snapshot",
     "Status",
     "StoreBusy",
+    "StoreDamaged",
     "StoreFull",
     "StoreUnusable",
     "Stream",
@@ -119,18 +123,18 @@ def open_store(
 ) -> Queue:
     """Open the store at ``url``: a path, or ``sqlite:///path``.
 
-    ``create`` makes it when it isn't there. ``durable`` commits wait for the disk; workers, whose
-    lost bookkeeping only repeats work, go without. A writer waits ``patience`` seconds for others.
-    ``check`` looks at every page first. ``clock`` gives UTC milliseconds. Raises
-    ``StoreUnusable``, ``StoreFull`` or ``StoreBusy``; a file that isn't a store is never touched.
+    ``create`` makes it when it isn't there; else ``NoStore`` is raised. ``durable`` commits wait
+    for the disk; workers, whose lost bookkeeping only repeats work, go without. A writer waits
+    ``patience`` seconds for others. ``check`` looks at every page first. ``clock`` gives UTC
+    milliseconds. Raises ``StoreUnusable``, ``StoreFull`` or ``StoreBusy``; a file that isn't a
+    store is never touched.
     """
-    from store.database import Database, check_integrity, parse_url
+    from store.database import Database, parse_url
     from store.queue import Queue
 
-    path = parse_url(url)
-    if check and path.exists():
-        check_integrity(path)
-    database = Database(path, create=create, durable=durable, patience=patience)
+    database = Database(
+        parse_url(url), create=create, durable=durable, patience=patience, check=check
+    )
     return Queue(database, clock=clock or system_clock, random=random)
 
 

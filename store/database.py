@@ -10,6 +10,7 @@ import contextlib
 import errno
 import fcntl
 import os
+import re
 import sqlite3
 import stat
 import threading
@@ -21,8 +22,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
-from store import migrations
-from store.errors import Interrupted, QueueError, StoreBusy, StoreFull, StoreUnusable
+from store import migrations, privacy
+from store.errors import NoStore, QueueError, StoreUnusable
+from store.integrity import busy, check_integrity, free_space, full, is_locked, translated
 
 if TYPE_CHECKING:
     from store.models import Queries
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 APPLICATION_ID = 0x51435455  # "QCTU"
 MINIMUM_SQLITE = (3, 37, 0)  # STRICT tables; RETURNING is older
 _MAGIC = b"SQLite format 3\x00"
+_HEADER = 100  # bytes
 _BUSY_MS = 200
 _PAGE_SIZE = 2048  # bytes; a change writes ten pages or so, each of them whole
 _LOOK_SOON, _LOOKS_SOON = 0.000005, 40  # seconds between the first so many looks of who is next
@@ -45,7 +48,6 @@ _PRAGMAS = (
 _MOUNTINFO = Path("/proc/self/mountinfo")
 _NETWORK = frozenset({"9p", "afs", "beegfs", "ceph", "cifs", "glusterfs", "lustre", "smbfs"})
 _NETWORK_PREFIXES = ("nfs", "smb", "fuse.sshfs", "fuse.s3", "fuse.gluster", "fuse.rclone")
-_SUBFOLDERS = ("bells", "locks", "output", "scratch")
 _in_use: WeakValueDictionary[tuple[int, int], Database] = WeakValueDictionary()
 """By device and inode. Who opens and closes such a file drops the locks that SQLite holds on it."""
 
@@ -54,10 +56,12 @@ class Database:
     """One SQLite file, a connection for each thread, one write at a time.
 
     ``durable`` chooses whether a commit waits for the disk (``synchronous=FULL``),
-    ``patience`` how many seconds a writer waits for others.
+    ``patience`` how many seconds a writer waits for others. ``check`` looks at every page first.
     """
 
-    def __init__(self, path: Path, *, create: bool, durable: bool, patience: float) -> None:
+    def __init__(
+        self, path: Path, *, create: bool, durable: bool, patience: float, check: bool = False
+    ) -> None:
         self.path = path
         self.folder = path.with_name(path.name + ".d")
         self.bells = self.folder / "bells"
@@ -67,14 +71,14 @@ class Database:
         self._synchronous = "FULL" if durable else "NORMAL"
         if sqlite3.sqlite_version_info < MINIMUM_SQLITE:
             raise StoreUnusable(f"SQLite {sqlite3.sqlite_version} is too old: 3.37 or newer needed")
-        _prepare_folder(path.parent, create=create)
-        _refuse_network_file_system(path.parent)
-        _check_file(path, create=create)
+        require_usable(path, create=create)
+        if check:
+            check_integrity(path)
         self._of_thread = threading.local()
         self._transactions = count(1)
         with translated(path):
             version = self._version()
-            self._prepare_own_folder()
+            privacy.prepare_own_folder(self.folder)
             if version != migrations.LATEST:
                 self._migrate()
             self._keep_a_log()
@@ -185,7 +189,7 @@ class Database:
 
     def free_space(self) -> int:
         """Bytes left where the store is."""
-        return _free_space(self._place)
+        return free_space(self._place)
 
     def backup(self, target: Path) -> None:
         """Copy everything into the new file ``target`` while others read and write."""
@@ -255,7 +259,7 @@ class Database:
                 return
             except BlockingIOError:
                 if time.monotonic() > deadline:
-                    raise _busy(self.path) from None
+                    raise busy(self.path) from None
                 looks -= 1
                 time.sleep(_LOOK_SOON if looks > 0 else _LOOK_AT_GATE)
 
@@ -269,12 +273,6 @@ class Database:
             connection.close()
             raise
         return connection
-
-    def _prepare_own_folder(self) -> None:
-        for folder in (self.folder, *(self.folder / name for name in _SUBFOLDERS)):
-            with contextlib.suppress(FileExistsError):
-                os.mkdir(folder, 0o700)
-            _check_private(folder, os.lstat(folder), stat.S_ISDIR)
 
     def _migrate(self) -> None:
         deadline = time.monotonic() + self._patience
@@ -327,68 +325,19 @@ class Database:
 
 def parse_url(url: str) -> Path:
     """The file a store's address means: a path, or ``sqlite:///path`` (four slashes: absolute)."""
-    scheme, separator, rest = url.partition("://")
-    if separator and scheme.startswith(("postgres", "mysql")):
-        raise StoreUnusable(f"{scheme}:// stores are not supported yet; give a path or sqlite:///…")
-    if separator:
-        if scheme != "sqlite" or not rest.startswith("/") or len(rest) < 2:
-            raise StoreUnusable("not a store's address: give a path or sqlite:///path")
-        url = rest[1:]
+    scheme, separator, rest = url.partition(":")
+    if separator and re.fullmatch("[A-Za-z][A-Za-z0-9+-]*", scheme):
+        if scheme.startswith(("postgres", "mysql")):
+            raise StoreUnusable(f"{scheme}: stores are not supported yet; give a path")
+        if scheme != "sqlite" or not rest.startswith("///") or len(rest) < 4:
+            raise StoreUnusable(
+                f"not a store's address: {url[:60]!r}; give a path (./NAME if the name has a colon)"
+                " or sqlite:///path"
+            )
+        url = rest[3:]
     if not url or "\0" in url or url == ":memory:":
         raise StoreUnusable("not a store's address: give a path or sqlite:///path")
     return Path(os.path.abspath(os.path.expanduser(url)))
-
-
-@contextlib.contextmanager
-def translated(path: Path) -> Iterator[None]:
-    """Database and file-system errors as the one family that callers know."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        raise _explain(error, path) from error
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise _full(path) from error
-        raise StoreUnusable(f"cannot use {path}: {error.strerror or error}") from error
-
-
-def is_locked(error: sqlite3.Error) -> bool:
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    return code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
-
-
-def _explain(error: sqlite3.Error, path: Path) -> QueueError:
-    text = str(error)
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    if code == sqlite3.SQLITE_INTERRUPT:
-        return Interrupted("the reading was given up")
-    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-        return _busy(path)
-    if code == sqlite3.SQLITE_FULL or (
-        code == sqlite3.SQLITE_IOERR and _free_space(path.parent) < 65536
-    ):
-        return _full(path)
-    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-        return _damaged(path, text)
-    if code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_CANTOPEN):
-        return StoreUnusable(f"{path} cannot be opened for writing ({text})")
-    return StoreUnusable(f"{path}: {text}")
-
-
-def _busy(path: Path) -> StoreBusy:
-    return StoreBusy(f"{path} is locked by another process; nothing was changed, try again")
-
-
-def _full(path: Path) -> StoreFull:
-    return StoreFull(f"disk full: no room for {path}; nothing was changed. Free some space")
-
-
-def _free_space(folder: str | Path) -> int:
-    try:
-        figures = os.statvfs(folder)
-    except OSError:
-        return 1 << 62
-    return figures.f_bavail * figures.f_frsize
 
 
 def _begin_immediate(connection: sqlite3.Connection, deadline: float) -> None:
@@ -411,39 +360,6 @@ def _retry_locked(action: Callable[[], object], deadline: float) -> None:
             time.sleep(0.002)
 
 
-def _prepare_folder(folder: Path, *, create: bool) -> None:
-    if create:
-        try:
-            _make_private_folders(folder)
-        except OSError as error:
-            raise StoreUnusable(
-                f"cannot make the folder {folder}: {error.strerror or error}"
-            ) from error
-    try:
-        info = os.stat(folder)
-    except OSError as error:
-        raise StoreUnusable(f"cannot read the folder {folder}: {error.strerror}") from error
-    if not stat.S_ISDIR(info.st_mode):
-        raise StoreUnusable(f"{folder} is not a folder")
-    if info.st_uid not in (os.geteuid(), 0):
-        raise StoreUnusable(
-            f"the folder {folder} belongs to another user (uid {info.st_uid}); commands of a store "
-            "run with your rights, so it must be yours"
-        )
-    if info.st_mode & stat.S_IWOTH and not info.st_mode & stat.S_ISVTX:
-        raise StoreUnusable(
-            f"anybody may write to the folder {folder}; close it with: chmod o-w, or choose another"
-        )
-
-
-def _make_private_folders(folder: Path) -> None:
-    if folder.exists():
-        return
-    _make_private_folders(folder.parent)
-    with contextlib.suppress(FileExistsError):
-        os.mkdir(folder, 0o700)
-
-
 def file_system(folder: Path, mountinfo: Path = _MOUNTINFO) -> str | None:
     """The type of the file system that ``folder`` is on, where the system tells (Linux)."""
     device = os.stat(folder).st_dev
@@ -460,37 +376,6 @@ def is_network(kind: str | None) -> bool:
     return kind is not None and (kind in _NETWORK or kind.startswith(_NETWORK_PREFIXES))
 
 
-def check_integrity(path: Path) -> None:
-    """Look at every page without changing one. Raises ``StoreUnusable`` when one is damaged."""
-    log = Path(f"{path}-wal")
-    if not log.exists():  # nobody has it open, so nothing needs to be left beside it
-        try:
-            _check_pages(path, "mode=ro&immutable=1")
-            return
-        except StoreUnusable:
-            if not log.exists():
-                raise  # otherwise somebody began to write meanwhile
-    _check_pages(path, "mode=ro")
-
-
-def _check_pages(path: Path, how: str) -> None:
-    with translated(path):
-        connection = sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True)
-        try:
-            first = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-        finally:
-            connection.close()
-    if first != "ok":
-        raise _damaged(path, first.replace("\n", " "))
-
-
-def _damaged(path: Path, how: str) -> StoreUnusable:
-    return StoreUnusable(
-        f"{path} is damaged or no database ({how}); it was not touched. Restore a backup, or save "
-        "what is left into a new file with: sqlite3 OLD .recover | sqlite3 NEW"
-    )
-
-
 def _refuse_network_file_system(folder: Path) -> None:
     kind = file_system(folder)
     if is_network(kind):
@@ -500,53 +385,85 @@ def _refuse_network_file_system(folder: Path) -> None:
         )
 
 
-def _check_file(path: Path, *, create: bool) -> None:
-    try:
-        info = os.lstat(path)
-    except FileNotFoundError:
-        if not create:
-            raise StoreUnusable(f"no store at {path}") from None
+def require_usable(path: Path, *, create: bool = False) -> None:
+    """Look at where a store is, and at its file, before SQLite does.
+
+    ``create`` makes both where they aren't there. Raises ``NoStore``, ``StoreUnusable`` or
+    ``StoreFull``.
+    """
+    if create:
+        _make_folder(path.parent)
+    elif not _is_there(path):
+        raise NoStore(path)
+    privacy.require_own_place(path.parent)
+    _refuse_network_file_system(path.parent)
+    if create and not _is_there(path):
         _create_file(path)
-        return
-    except OSError as error:
-        raise StoreUnusable(f"cannot read {path}: {error.strerror}") from error
-    _check_private(path, info, stat.S_ISREG)
+    _require_store_file(path, create=create)
+    privacy.require_own_beside(path)
+
+
+def require_store(path: Path, info: os.stat_result) -> bytes:
+    """The beginning of a file, which may be empty. Raises ``StoreUnusable`` if it is no store's.
+
+    What SQLite keeps is told from its header: a store's first commit went into the file itself.
+    """
+    privacy.require_kind(path, info, stat.S_ISREG)
     if (info.st_dev, info.st_ino) in _in_use:
-        return
+        return _MAGIC
     try:
-        with open(path, "rb") as file:
-            header = file.read(16)
+        with open(path, "rb", opener=_open_itself) as file:
+            header = file.read(_HEADER)
     except OSError as error:
         raise StoreUnusable(f"cannot read {path}: {error.strerror}") from error
-    if header and header != _MAGIC:
+    is_others = info.st_mode & 0o077 and int.from_bytes(header[68:72], "big") != APPLICATION_ID
+    if header and (is_others or not header.startswith(_MAGIC)):
         raise StoreUnusable(
             f"{path} is not a queuectl-tui store; it was not touched. Name another file with --db"
         )
+    return header
+
+
+def _open_itself(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+
+
+def _require_store_file(path: Path, *, create: bool) -> None:
+    try:
+        info = os.lstat(path)
+    except OSError as error:
+        raise StoreUnusable(f"cannot read {path}: {error.strerror}") from error
+    header = require_store(path, info)
+    privacy.require_private(path, info)
+    if not header and not create:
+        raise NoStore(path, "its file is empty")
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise StoreUnusable(f"cannot read {path}: {error.strerror}") from error
+    return True
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        privacy.make_folder(folder)
+    except OSError as error:
+        raise StoreUnusable(
+            f"cannot make the folder {folder}: {error.strerror or error}"
+        ) from error
 
 
 def _create_file(path: Path) -> None:
     try:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     except FileExistsError:
-        _check_private(path, os.lstat(path), stat.S_ISREG)
+        return  # another process was first
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise _full(path) from error
+            raise full(path) from error
         raise StoreUnusable(f"cannot create {path}: {error.strerror}") from error
-
-
-def _check_private(path: Path, info: os.stat_result, is_kind: Callable[[int], bool]) -> None:
-    if stat.S_ISLNK(info.st_mode):
-        raise StoreUnusable(f"{path} is a symbolic link; name the file itself")
-    if not is_kind(info.st_mode):
-        raise StoreUnusable(f"{path} is not what a store has there (file type is wrong)")
-    if info.st_uid != os.geteuid():
-        raise StoreUnusable(
-            f"{path} belongs to another user (uid {info.st_uid}); run as that user, or name a "
-            "store of your own with --db"
-        )
-    if info.st_mode & 0o077:
-        raise StoreUnusable(
-            f"{path} is open to other users (mode {stat.S_IMODE(info.st_mode):04o}); close it with "
-            "chmod go-rwx"
-        )

@@ -52,6 +52,18 @@ class StoreUnusable(QueueError):
     """The store can't or must not be opened: foreign, newer, corrupt, unreadable, not ours."""
 
 
+class NoStore(StoreUnusable):
+    """There is no store; only what stores something makes one."""
+
+    def __init__(self, path: object, why: str | None = None) -> None:
+        found = f"no store at {path}" if why is None else f"no store at {path}: {why}"
+        super().__init__(f"{found}; enqueue makes one")
+
+
+class StoreDamaged(StoreUnusable):
+    """What the store holds can't be: pages or values are damaged."""
+
+
 class Interrupted(QueueError):
     """A reading was given up, as somebody asked for."""
 

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from store.database import check_integrity, file_system, is_network, parse_url
-from store.errors import QueueError
+from store import privacy
+from store.database import file_system, is_network, parse_url, require_store, require_usable
+from store.errors import NoStore, QueueError
+from store.integrity import check_integrity
 from store.queue import Queue
 
 _WAL_RESET_BUG = ((3, 7, 0), (3, 51, 2))
@@ -35,18 +37,22 @@ class Finding:
 
 
 def examine_file(url: str) -> Iterator[Finding]:
-    """What can be said of a store unopened. Raises ``StoreUnusable`` when it is no address."""
+    """What can be said of a store unopened; of one that others may reach, no more than that.
+
+    Raises ``StoreUnusable`` when ``url`` is no address.
+    """
     path = parse_url(url)
-    if not path.exists():
-        yield Finding("store", Verdict.PROBLEM, f"no store at {path}", "enqueue a job to make it")
-        return
+    for look in (_place, _folder, _modes, _privacy):
+        finding = look(path)
+        yield finding
+        if finding.verdict is Verdict.PROBLEM:
+            return
     try:
         check_integrity(path)
     except QueueError as error:
         yield Finding("integrity", Verdict.PROBLEM, str(error))
     else:
         yield Finding("integrity", Verdict.OK, f"every page of {path} is sound")
-    yield _modes(path)
     yield _file_system(path)
     yield _sqlite()
 
@@ -73,6 +79,33 @@ def examine_store(queue: Queue) -> Iterator[Finding]:
         yield Finding("free space", Verdict.OK, detail)
 
 
+def _place(path: Path) -> Finding:
+    try:
+        if not os.path.lexists(path):
+            raise NoStore(path)
+        require_store(path, os.lstat(path))
+    except QueueError as error:
+        return Finding("store", Verdict.PROBLEM, str(error))
+    return Finding("store", Verdict.OK, str(path))
+
+
+def _folder(path: Path) -> Finding:
+    try:
+        privacy.require_own_place(path.parent)
+    except QueueError as error:
+        return Finding("folder", Verdict.PROBLEM, str(error))
+    return Finding("folder", Verdict.OK, "nobody else may write to it")
+
+
+def _privacy(path: Path) -> Finding:
+    try:
+        require_usable(path)
+        privacy.require_own_folder(Path(f"{path}.d"))
+    except QueueError as error:
+        return Finding("privacy", Verdict.PROBLEM, str(error))
+    return Finding("privacy", Verdict.OK, "no file is another user's")
+
+
 def _modes(path: Path) -> Finding:
     wide = [str(made) for made in _files(path) if _is_open_to_others(made)]
     if not wide:
@@ -82,7 +115,7 @@ def _modes(path: Path) -> Finding:
 
 
 def _files(path: Path) -> Iterator[Path]:
-    for made in (path, Path(f"{path}-wal"), Path(f"{path}-shm"), Path(f"{path}.d")):
+    for made in (path, *(Path(f"{path}{end}") for end in (*privacy.BESIDE, ".d"))):
         if made.exists():
             yield made
     yield from Path(f"{path}.d").rglob("*")
@@ -93,7 +126,8 @@ def _is_open_to_others(path: Path) -> bool:
         info = os.lstat(path)
     except FileNotFoundError:
         return False
-    return bool(info.st_mode & 0o077) and not stat.S_ISLNK(info.st_mode)
+    is_own = info.st_uid == os.geteuid() and not stat.S_ISLNK(info.st_mode)
+    return is_own and bool(info.st_mode & 0o077)
 
 
 def _file_system(path: Path) -> Finding:

@@ -12,6 +12,7 @@ import pytest
 
 MAY_BE_SKIPPED = {
     "tests/store/test_opening.py::test_root_is_told_whose_store_it_is": "root",
+    "tests/store/test_opening.py::test_a_link_of_another_users_is_not_followed": "root",
     "tests/faults/test_store_faults.py::test_a_disk_that_fills_up_costs_no_job": "a mount",
     "tests/faults/test_store_faults.py::test_a_store_on_a_full_disk_opens_or_says_full": "a mount",
     "tests/faults/test_other_user.py": "root",

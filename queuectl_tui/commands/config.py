@@ -62,7 +62,7 @@ def get(key: str, as_json: bool) -> None:
 @yes_option
 def set_(key: str, value: str, yes: bool) -> None:
     """Change a setting, for every process that uses the store."""
-    queue = current_queue()
+    queue = current_queue(create=True)
     _confirm_loss(queue, key, value, yes=yes)
     queue.settings.set(key, value)
 

@@ -119,7 +119,7 @@ def command(
     if null and each is None:
         raise click.UsageError("-0 goes with --each.")
     require_named(env)
-    queue, skip = current_queue(), if_exists == "skip"
+    queue, skip = current_queue(create=True, dry_run=dry_run), if_exists == "skip"
     fields = fields_of(simple, env, depends_on=depends_on, cwd=None if each else cwd)
     here, now, told = current_folder(), queue.now(), _Told(depends_on=bool(depends_on))
     jobs: Iterable[NewJob]

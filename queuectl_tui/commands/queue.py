@@ -72,7 +72,7 @@ def set_(name: str, max_running: str | None, slot_env: str | None) -> None:
         most = None if max_running is None else most_running(max_running)
     with _naming("--slot-env"):
         variable, values = (None, []) if slot_env is None else slot_values(slot_env)
-    queues = current_queue().queues
+    queues = current_queue(create=True).queues
     if max_running is not None:
         queues.set_max_running(name, most)
     if slot_env is not None:

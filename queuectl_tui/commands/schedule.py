@@ -84,7 +84,7 @@ def add(
     if tz is not None and cron is None:
         raise click.UsageError("--tz goes with --cron.")
     require_named(env)
-    queue = current_queue()
+    queue = current_queue(create=True)
     fields = {**_command_fields(words), **fields_of(simple, env, cwd=cwd)}
     schedule = queue.schedules.add(
         name,

@@ -75,7 +75,7 @@ def start(
     import workers
 
     count = _one_count(number, count)
-    queue = current_queue()
+    queue = current_queue(create=True)
     if detach:
         supervisor = workers.start_detached(queue, pool=pool, count=count, queues=queues)
         streams.narrate(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -22,9 +23,19 @@ from store.queue import Queue
 PROJECT = Path(__file__).parents[2]
 
 
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("empty") / "queue.db"
+    open_store(str(path), durable=False).close()
+    return path
+
+
 @pytest.fixture
-def db(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def db(tmp_path: Path, empty_store: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A store without a job."""
     path = tmp_path / "store" / "queue.db"
+    path.parent.mkdir(mode=0o700)
+    shutil.copy2(empty_store, path)
     monkeypatch.setenv("QUEUECTL_DB", str(path))
     monkeypatch.delenv("COLUMNS", raising=False)
     monkeypatch.delenv("NO_COLOR", raising=False)

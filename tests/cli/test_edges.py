@@ -41,11 +41,79 @@ def test_db_before_or_after_the_command_or_from_the_environment(
 
 
 def test_the_default_store(program: Program, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
     del program.environ["QUEUECTL_DB"]
-    program.environ |= {"HOME": str(tmp_path), "XDG_DATA_HOME": str(tmp_path / "data")}
+    program.environ |= {"HOME": str(home), "XDG_DATA_HOME": str(home / "data")}
 
     assert program.run("enqueue", "x").returncode == 0
-    assert [path.name for path in tmp_path.rglob("queue.db")] == ["queue.db"]
+    assert [path.name for path in home.rglob("queue.db")] == ["queue.db"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "list",
+        "show a",
+        "logs a",
+        "status",
+        "wait --all",
+        "cancel a",
+        "retry a",
+        "edit a --priority 1",
+        "delete a -y",
+        "prune -y",
+        "dlq list",
+        "dlq retry --all",
+        "dlq delete --all -y",
+        "queue list",
+        "queue pause a",
+        "schedule list",
+        "schedule pause a",
+        "schedule remove a -y",
+        "worker stop",
+        "worker list",
+        "worker scale 2",
+        "worker pause",
+        "config list",
+        "config get backoff_base",
+        "config unset backoff_base",
+        "backup copy.db",
+        "doctor",
+    ],
+)
+def test_what_stores_nothing_makes_no_store(cli: Cli, tmp_path: Path, words: str) -> None:
+    missing = tmp_path / "new" / "queue.db"
+    result = cli("--db", str(missing), *words.split())
+    assert result.exit_code == 1
+    said = result.stdout if words == "doctor" else one_error(result)
+    assert f"no store at {missing}; enqueue makes one" in "".join(said.split("\n"))
+    assert not missing.parent.exists()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "enqueue x",
+        "schedule add a --every 1h x",
+        "config set backoff_base 3",
+        "queue set a --max-running 1",
+    ],
+)
+def test_what_stores_something_makes_the_store(ok: Ok, tmp_path: Path, words: str) -> None:
+    new = tmp_path / "new" / "queue.db"
+    ok("--db", str(new), *words.split())
+    assert new.exists()
+
+
+def test_a_dry_run_makes_no_store_but_checks_all_the_same(cli: Cli, tmp_path: Path) -> None:
+    missing = tmp_path / "new" / "queue.db"
+    dry = ("--db", str(missing), "enqueue", "--dry-run")
+    assert cli(*dry, "--id", "a", "x").stdout == "a\n"
+    result = cli(*dry, "--depends-on", "b", "x")
+    assert result.exit_code == 2
+    assert "b" in one_error(result)
+    assert not missing.parent.exists()
 
 
 @pytest.mark.parametrize(
@@ -54,6 +122,9 @@ def test_the_default_store(program: Program, tmp_path: Path) -> None:
         ("postgresql://host/name", "not supported yet"),
         ("/proc/nowhere/queue.db", "/proc/nowhere"),
         ("", "address"),
+        ("file:/tmp/queue.db", "address"),
+        ("sqlite:queue.db", "address"),
+        ("/etc/passwd", "/etc/passwd is not a queuectl-tui store"),
     ],
 )
 def test_a_store_that_cannot_be_opened(url: str, error: str, cli: Cli) -> None:

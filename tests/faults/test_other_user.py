@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
+import stat
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from store import NewJob, open_store
 from tests.faults.outside import AS_NOBODY, NOBODY, Program, lines, refusal
 from tests.workers.rig import python, runs, until
 
@@ -90,6 +93,7 @@ def home() -> Iterator[Home]:
     with TemporaryDirectory(dir="/tmp") as name:
         os.chown(name, NOBODY, NOBODY)
         made = Home(Path(name))
+        assert made.program.run("config", "set", "default_max_retries", "3").returncode == 0
         yield made
         made.close()
 
@@ -161,6 +165,85 @@ def test_root_is_refused_another_users_store(home: Home) -> None:
     home.add("true")
     said = refusal(Program(str(home.db)).run("list"))
     assert "belongs to another user (uid 65534)" in said
+
+
+# -- The other user as an attacker: who may write beside the store adds to it
+
+
+@pytest.fixture(params=[0o1777, 0o775], ids=["sticky", "group"])
+def shared(request: pytest.FixtureRequest) -> Iterator[Path]:
+    """A folder of root's where the other user may make files, and in it a store at rest."""
+    if os.geteuid() != 0 or which("setpriv") is None:
+        pytest.skip("needs root and setpriv: a second user plants files")
+    with TemporaryDirectory(dir="/tmp") as name:
+        folder = Path(name)
+        queue = open_store(str(folder / "queue.db"))
+        queue.enqueue([NewJob(command="true", id="mine")])
+        queue.close()
+        os.chown(folder, 0, NOBODY)
+        folder.chmod(request.param)
+        yield folder
+
+
+def planting(db: Path, proof: Path) -> bytes:
+    """A log that adds a job, should SQLite play it back."""
+    with TemporaryDirectory() as name:
+        copy = Path(name, "queue.db")
+        shutil.copy2(db, copy)
+        queue = open_store(str(copy))
+        queue.enqueue([NewJob(command=f"id -u > {proof}", id="planted")])
+        log = Path(f"{copy}-wal").read_bytes()
+        queue.close()
+    return log
+
+
+def by_nobody(*words: str, given: bytes = b"") -> None:
+    subprocess.run([*AS_NOBODY, *words], input=given, check=True)
+
+
+def test_a_planted_log_is_not_played_back(shared: Path, tmp_path: Path) -> None:
+    db, proof = shared / "queue.db", tmp_path / "proof"
+    before = db.read_bytes()
+    by_nobody("dd", f"of={db}-wal", "status=none", given=planting(db, proof))
+    program = Program(str(db))
+
+    for words in (("enqueue", "true"), ("list",), ("worker", "start")):
+        said = refusal(program.run(*words))
+        assert f"may write to the folder {shared}" in said
+        assert f"mkdir -m 700 {shared}/queue" in said
+    assert "may write to the folder" in program.run("doctor").stdout.replace("\n", "")
+    shared.chmod(0o700)  # as told: what was planted is still there
+    for words in (("enqueue", "true"), ("list",), ("worker", "start")):
+        assert "queue.db-wal was put there by another user" in refusal(program.run(*words))
+
+    assert program.run("doctor").returncode == 1
+    assert db.read_bytes() == before
+    assert not proof.exists()
+    Path(f"{db}-wal").unlink()
+    assert [job["id"] for job in program.json("list")] == ["mine"]
+
+
+def test_a_log_made_beforehand_leaks_nothing(shared: Path) -> None:
+    db = shared / "queue.db"
+    by_nobody("sh", "-c", f"umask 0; : > {db}-wal")
+    program = Program(str(db))
+
+    for mode in (None, 0o700):
+        if mode is not None:
+            shared.chmod(mode)
+        refusal(program.run("enqueue", "--env", "TOKEN=secret", "true"))
+        assert Path(f"{db}-wal").read_bytes() == b""
+
+
+def test_a_private_folder_in_a_shared_one_will_do(shared: Path) -> None:
+    (shared / "own").mkdir(mode=0o700)
+    program = Program(str(shared / "own" / "queue.db"))
+    done = program.run("enqueue", "--id", "a", "true")
+    if shared.stat().st_mode & stat.S_ISVTX:
+        assert [job["id"] for job in program.json("list")] == ["a"]
+        assert program.run("doctor").returncode == 0
+    else:
+        assert "put another folder in the place of" in refusal(done)
 
 
 def is_refused_to_nobody(path: str) -> bool:

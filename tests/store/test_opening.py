@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import grp
 import hashlib
 import os
+import pwd
 import sqlite3
 import stat
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from store import JobFilter, NewJob, Order, StoreBusy, StoreUnusable, database, open_store
+from store import (
+    JobFilter,
+    NewJob,
+    NoStore,
+    Order,
+    StoreBusy,
+    StoreUnusable,
+    database,
+    open_store,
+)
 from store.database import APPLICATION_ID
 from store.migrations import LATEST
 from store.queue import Queue
@@ -63,10 +75,34 @@ def test_a_url_is_a_path(tmp_path: Path) -> None:
     assert (tmp_path / "queue.db").exists()
 
 
-@pytest.mark.parametrize("url", ["postgresql://host/db", "http://x/y", "sqlite://", ":memory:", ""])
-def test_other_addresses_are_refused(url: str) -> None:
-    with pytest.raises(StoreUnusable):
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://host/db",
+        "postgresql:db",
+        "http://x/y",
+        "sqlite://",
+        "sqlite:x",
+        "file:x",
+        "file:/x",
+        ":memory:",
+        "",
+    ],
+)
+def test_other_addresses_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(StoreUnusable, match=r"address|not supported"):
         open_store(url)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("url", ["./a:b", "queue.db:1", "a/b:c"])
+def test_a_colon_in_a_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    open_store(url).close()
+    assert (tmp_path / url).is_file()
 
 
 def test_four_processes_that_create_it_at_once_agree(tmp_path: Path) -> None:
@@ -136,19 +172,157 @@ def test_a_symbolic_link_is_refused(tmp_path: Path) -> None:
         open_store(str(link))
 
 
-def test_a_folder_anybody_may_write_to_is_refused(tmp_path: Path) -> None:
-    folder = tmp_path / "shared"
-    folder.mkdir()
-    folder.chmod(0o777)
-    with pytest.raises(StoreUnusable, match="anybody may write"):
-        open_store(str(folder / "queue.db"))
-    assert not (folder / "queue.db").exists()
+def test_what_is_no_store_is_told_so_whatever_its_mode(tmp_path: Path) -> None:
+    notes, other = tmp_path / "notes.txt", tmp_path / "other.db"
+    notes.write_text("remember the milk")
+    with sqlite3.connect(other) as connection:
+        connection.execute("CREATE TABLE theirs (x)")
+    for path in (notes, other):
+        path.chmod(0o644)
+        with pytest.raises(StoreUnusable, match="is not a queuectl-tui store") as caught:
+            open_store(str(path))
+        assert "chmod" not in str(caught.value)
 
 
 def test_a_missing_store_is_not_made_unless_asked(tmp_path: Path) -> None:
-    with pytest.raises(StoreUnusable, match="no store"):
-        open_store(str(tmp_path / "queue.db"), create=False)
+    for path in (tmp_path / "queue.db", tmp_path / "new" / "queue.db"):
+        with pytest.raises(NoStore, match=r"no store at .*; enqueue makes one"):
+            open_store(str(path), create=False)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_empty_file_is_made_a_store_only_if_asked(tmp_path: Path) -> None:
+    path = tmp_path / "queue.db"
+    path.touch(0o600)
+    with pytest.raises(NoStore, match="is empty"):
+        open_store(str(path), create=False)
+    assert (path.stat().st_size, list(tmp_path.iterdir())) == (0, [path])
+    open_store(str(path)).close()
+
+
+# -- Who else may write there
+
+
+@pytest.mark.parametrize("open_to", [0o777, 0o1777])
+def test_a_folder_anybody_may_write_to_is_refused(tmp_path: Path, open_to: int) -> None:
+    folder = tmp_path / "shared"
+    folder.mkdir()
+    folder.chmod(open_to)
+    with pytest.raises(StoreUnusable, match=r"anybody may write .* mkdir -m 700 .*shared/queue"):
+        open_store(str(folder / "queue.db"))
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("others", "members", "accepted"),
+    [
+        ([], [], True),
+        ([], ["me"], True),
+        ([], ["me", "them"], False),
+        ([], ["nobody knows"], False),
+        (["them"], [], False),
+    ],
+)
+def test_a_folder_that_a_group_may_write_to(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    others: list[str],
+    members: list[str],
+    accepted: bool,
+) -> None:
+    """Nobody else may be in the group: neither as a member, nor as one whose own group it is."""
+    folder = tmp_path / "shared"
+    folder.mkdir()
+    folder.chmod(0o775)
+    gid = folder.stat().st_gid
+    me = SimpleNamespace(pw_name="me", pw_uid=os.geteuid(), pw_gid=gid)
+    them = SimpleNamespace(pw_name="them", pw_uid=54321, pw_gid=gid if others else 54321)
+    monkeypatch.setattr(pwd, "getpwuid", lambda uid: me)
+    monkeypatch.setattr(pwd, "getpwall", lambda: [me, them])
+    group = SimpleNamespace(gr_name="crew", gr_mem=members)
+    monkeypatch.setattr(grp, "getgrgid", lambda gid: group)
+
+    if accepted:
+        open_store(str(folder / "queue.db")).close()
+        return
+    with pytest.raises(StoreUnusable, match=r"others in group crew .* chmod g-w .* mkdir -m 700"):
+        open_store(str(folder / "queue.db"))
+    assert list(folder.iterdir()) == []
+
+
+def test_a_private_folder_lasts_only_where_nobody_else_may_move_it(tmp_path: Path) -> None:
+    above = tmp_path / "above"
+    private = above / "private"
+    private.mkdir(parents=True)
+    private.chmod(0o700)
+    above.chmod(0o1777)
+    open_store(str(private / "queue.db")).close()
+    above.chmod(0o777)
+    with pytest.raises(StoreUnusable, match=r"may write to .*above, .* chmod o-w"):
+        open_store(str(private / "queue.db"))
+
+
+def test_a_link_on_the_way_is_followed(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir(mode=0o700)
+    (tmp_path / "link").symlink_to("real")
+    open_store(str(tmp_path / "link" / "queue.db")).close()
+    assert (tmp_path / "real" / "queue.db").exists()
+    (tmp_path / "real").chmod(0o777)
+    with pytest.raises(StoreUnusable, match="anybody may write"):
+        open_store(str(tmp_path / "link" / "queue.db"))
+
+
+def test_a_link_of_another_users_is_not_followed(tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("needs root: only root can give a link away")
+    (tmp_path / "real").mkdir(mode=0o700)
+    link = tmp_path / "link"
+    link.symlink_to("real")
+    os.chown(link, 65534, 65534, follow_symlinks=False)
+    with pytest.raises(StoreUnusable, match="another user"):
+        open_store(str(link / "queue.db"))
+
+
+def make_open(path: Path) -> None:
+    path.touch()
+    path.chmod(0o644)
+
+
+def make_link(path: Path) -> None:
+    path.symlink_to("/etc/hostname")
+
+
+@pytest.mark.parametrize("make", [make_open, make_link, Path.mkdir])
+@pytest.mark.parametrize("name", ["queue.db-wal", "queue.db-shm", "queue.db-journal"])
+def test_what_sqlite_would_read_beside_is_looked_at_first(
+    tmp_path: Path, name: str, make: Callable[[Path], None]
+) -> None:
+    path = tmp_path / "queue.db"
+    open_store(str(path)).close()
+    before = digest(path)
+    make(tmp_path / name)
+    for check in (False, True):
+        with pytest.raises(StoreUnusable, match=name):
+            open_store(str(path), check=check)
+    assert digest(path) == before
+
+
+@pytest.mark.parametrize("name", ["gate", "supervisor.log", "bells/w1", "scratch/w1.journal"])
+def test_a_link_in_the_stores_folder_is_refused(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "queue.db"
+    open_store(str(path)).close()
+    (tmp_path / "queue.db.d" / name).unlink(missing_ok=True)
+    (tmp_path / "queue.db.d" / name).symlink_to("/etc/hostname")
+    with pytest.raises(StoreUnusable, match=name):
+        open_store(str(path))
+
+
+def test_a_job_may_change_the_mode_of_its_own_output(tmp_path: Path) -> None:
+    """It is its standard output: ``chmod a+w /dev/stdout``."""
+    path = tmp_path / "queue.db"
+    open_store(str(path)).close()
+    make_open(tmp_path / "queue.db.d" / "scratch" / "w1.stdout")
+    open_store(str(path)).close()
 
 
 def test_the_header_tells_whose_it_is(tmp_path: Path) -> None:
