@@ -16,15 +16,14 @@ from store import (
     Attempt,
     Job,
     JobState,
-    OnDependencyFailure,
     QueueDepth,
     Schedule,
     Status,
     Worker,
     WorkerState,
 )
+from store.fields import FIELDS, MASK, is_default, to_json, whole_or_fraction
 from store.jobs import AttemptState
-from store.jobspec import MASK
 
 if TYPE_CHECKING:
     from store.settings import Setting, Value
@@ -66,25 +65,14 @@ _UNSAFE_IN_JSON = "[\x7f-\x9f\ud800-\udfff]"
 
 
 def job_to_json(job: Job, *, show_env: bool = False) -> dict[str, object]:
-    """The fixed shape; beyond it ``on_dependency_failure``, where it isn't what every job has."""
+    """The fixed shape; beyond it the fields of which the job has another value than most."""
+    given = {name: to_json(job, name) for name in _GIVEN}
     shape: dict[str, object] = {
-        "id": job.id,
-        "command": job.command,
-        "argv": None if job.argv is None else list(job.argv),
+        **given,
         "state": job.state.value,
-        "queue": job.queue,
-        "priority": job.priority,
-        "label": job.label,
         "attempts": job.attempts,
-        "max_retries": job.max_retries,
-        "timeout": _number(job.timeout),
-        "stop_grace": _number(job.stop_grace),
         "run_at": timestamp(job.run_at),
-        "cwd": job.cwd,
         "env": dict(job.env) if show_env else dict.fromkeys(job.env, MASK),
-        "depends_on": list(job.depends_on),
-        "unique_key": job.unique_key,
-        "backoff_base": _number(job.backoff_base),
         "created_at": timestamp(job.created_at),
         "updated_at": timestamp(job.updated_at),
         "started_at": _time(job.started_at),
@@ -94,9 +82,18 @@ def job_to_json(job: Job, *, show_env: bool = False) -> dict[str, object]:
         "last_error": job.last_error,
         "worker": job.worker,
     }
-    if job.on_dependency_failure is not OnDependencyFailure.HOLD:
-        shape["on_dependency_failure"] = job.on_dependency_failure.value
-    return shape
+    fixed = {name: shape[name] for name in _FIXED}
+    return fixed | {name: to_json(job, name) for name in _BEYOND if not is_default(job, name)}
+
+
+_FIXED = (
+    *("id", "command", "argv", "state", "queue", "priority", "label", "attempts", "max_retries"),
+    *("timeout", "stop_grace", "run_at", "cwd", "env", "depends_on", "unique_key"),
+    *("backoff_base", "created_at", "updated_at", "started_at", "finished_at", "exit_code"),
+    *("signal", "last_error", "worker"),
+)
+_GIVEN = tuple(name for name in _FIXED if name in FIELDS)
+_BEYOND = tuple(name for name in Job._fields if name in FIELDS and name not in _FIXED)
 
 
 def attempt_to_json(attempt: Attempt) -> dict[str, object]:
@@ -109,7 +106,7 @@ def attempt_to_json(attempt: Attempt) -> dict[str, object]:
         "exit_code": attempt.exit_code,
         "signal": attempt.signal,
         "error": attempt.error,
-        "cpu_seconds": _number(attempt.cpu_seconds),
+        "cpu_seconds": whole_or_fraction(attempt.cpu_seconds),
         "max_rss_bytes": attempt.max_rss_bytes,
         "stdout_bytes": attempt.stdout_bytes,
         "stderr_bytes": attempt.stderr_bytes,
@@ -129,8 +126,8 @@ def worker_to_json(worker: Worker) -> dict[str, object]:
         "done": worker.done,
         "failed": worker.failed,
         "started_at": timestamp(worker.started_at),
-        "heartbeat_age": _number(worker.heartbeat_age),
-        "cpu_percent": _number(worker.cpu_percent),
+        "heartbeat_age": whole_or_fraction(worker.heartbeat_age),
+        "cpu_percent": whole_or_fraction(worker.cpu_percent),
         "rss_bytes": worker.rss_bytes,
         "queues": list(worker.queues),
     }
@@ -158,8 +155,8 @@ def status_to_json(
             }
             for queue in status.queues
         ],
-        "oldest_pending_seconds": _number(status.oldest_pending_seconds),
-        "completed_per_minute": _number(status.completed_per_minute),
+        "oldest_pending_seconds": whole_or_fraction(status.oldest_pending_seconds),
+        "completed_per_minute": whole_or_fraction(status.completed_per_minute),
     }
 
 
@@ -174,8 +171,8 @@ def queue_to_json(depth: QueueDepth) -> dict[str, object]:
         "slot_env": info.slot_name,
         "slots": list(info.slots),
         "counts": {state.value: depth.counts.get(state, 0) for state in JobState},
-        "oldest_pending_seconds": _number(depth.oldest_pending_seconds),
-        "completed_per_minute": _number(depth.completed_per_minute),
+        "oldest_pending_seconds": whole_or_fraction(depth.oldest_pending_seconds),
+        "completed_per_minute": whole_or_fraction(depth.completed_per_minute),
     }
 
 
@@ -184,7 +181,7 @@ def schedule_to_json(schedule: Schedule) -> dict[str, object]:
     return {
         "name": schedule.name,
         "cron": schedule.cron,
-        "every": _number(schedule.every),
+        "every": whole_or_fraction(schedule.every),
         "tz": schedule.tz,
         "overlap": schedule.overlap.value,
         "catch_up": schedule.catch_up,
@@ -208,12 +205,7 @@ def setting_to_json(setting: Setting, value: Value) -> dict[str, object]:
 
 
 def _read(value: Value) -> Value | None:
-    return (value or None) if isinstance(value, str) else _number(value)
-
-
-def _number(value: float | None) -> float | None:
-    """A whole number without its ``.0``."""
-    return int(value) if value is not None and value == int(value) else value
+    return (value or None) if isinstance(value, str) else whole_or_fraction(value)
 
 
 def _time(ms: int | None) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from queuectl_tui.text import duration
-from store import NewJob, Schedule
+from store import Schedule
 
 
 def when(schedule: Schedule) -> str:
@@ -13,15 +13,6 @@ def when(schedule: Schedule) -> str:
     if schedule.every is not None:
         return f"every {_without_zeros(duration(schedule.every))}"
     return f"{schedule.cron} {schedule.tz}"
-
-
-def command_line(job: NewJob) -> str:
-    """The command, an argument vector quoted as a shell would need it."""
-    if job.command is not None:
-        return job.command
-    import shlex
-
-    return shlex.join(job.argv or ())
 
 
 def _without_zeros(duration_text: str) -> str:

@@ -26,8 +26,11 @@ from store.errors import (
 from store.jobs import (
     DEFAULT_POOL,
     DEFAULT_QUEUE,
+    EDITABLE,
     FINISHED,
+    RETRYABLE,
     SORT_COLUMNS,
+    UNFINISHED,
     Attempt,
     AttemptState,
     ErrorGroup,
@@ -59,8 +62,11 @@ from store.jobs import (
 __all__ = [
     "DEFAULT_POOL",
     "DEFAULT_QUEUE",
+    "EDITABLE",
     "FINISHED",
+    "RETRYABLE",
     "SORT_COLUMNS",
+    "UNFINISHED",
     "Attempt",
     "AttemptState",
     "ErrorGroup",

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, overload
 
 from store import dependencies
 from store.errors import IdInUse, InvalidInput, KeyInUse
+from store.fields import COLUMNS, CWD, RUN_AT, columns_of
 from store.ids import encode, first_id_number
 from store.jobs import NewJob
 from store.settings import Value
@@ -21,11 +22,7 @@ from store.spool import Block, Spool
 if TYPE_CHECKING:
     from random import Random
 
-_COLUMNS = (
-    *("id", "unique_key", "queue", "priority", "run_at", "max_retries", "timeout", "stop_grace"),
-    *("backoff_base", "command", "argv", "cwd", "env", "label", "on_dependency_failure"),
-    *("schedule", "tick", "created_at", "updated_at", "state", "ready"),
-)
+_COLUMNS = (*COLUMNS, "schedule", "tick", "created_at", "updated_at", "state", "ready")
 _ROWS_IN_STATEMENT = (50, 10, 1)  # to begin and end a statement costs as much as several rows
 _STORED = "SELECT seq FROM job WHERE seq >= ?"
 _COUNT_STORED = "SELECT queue, state, count(*) FROM job WHERE seq >= ? GROUP BY queue, state"
@@ -54,41 +51,20 @@ class Batch:
         tick: int | None = None,
     ) -> None:
         """Resolve what ``jobs`` leave to the settings, and keep the rows."""
-        retries, timeout = settings["default_max_retries"], settings["default_timeout"]
         for job in jobs:
-            run_at = job.run_at
+            row = columns_of(job, settings, now)
+            run_at = row[RUN_AT]
             if run_at is None:
-                run_at = now + int((job.delay or 0) * 1000)
+                run_at = row[RUN_AT] = now
+            if row[CWD] is None:
+                row[CWD] = cwd()
             if job.depends_on:
                 self._dependencies.append((len(self._spool), tuple(dict.fromkeys(job.depends_on))))
             waiting = bool(job.depends_on)
             state = "blocked" if waiting else "pending"
             self._counts[job.queue, state] = self._counts.get((job.queue, state), 0) + 1
-            self._spool.add(
-                (
-                    job.id,
-                    job.unique_key,
-                    job.queue,
-                    job.priority,
-                    run_at,
-                    retries if job.max_retries is None else job.max_retries,
-                    timeout if job.timeout is None else job.timeout,
-                    job.stop_grace,
-                    job.backoff_base,
-                    job.command,
-                    None if job.argv is None else json.dumps(job.argv, ensure_ascii=False),
-                    job.cwd or cwd(),
-                    json.dumps(dict(job.env), ensure_ascii=False) if job.env else None,
-                    job.label,
-                    job.on_dependency_failure.value,
-                    schedule,
-                    tick,
-                    now,
-                    now,
-                    state,
-                    int(run_at <= now and not waiting),
-                )
-            )
+            ready = int(run_at <= now and not waiting and not job.held)
+            self._spool.add((*row, schedule, tick, now, now, state, ready))
 
     def insert(
         self,

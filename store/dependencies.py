@@ -16,7 +16,7 @@ UNMET = """
 """Of a row of ``job``: something it still waits for."""
 
 _CANCEL_DEPENDENTS = """
-    UPDATE job SET state = 'cancelled', updated_at = ?
+    UPDATE job SET state = 'cancelled', held = 0, updated_at = ?
     WHERE state = 'blocked' AND on_dependency_failure = 'cancel' AND seq IN (
         SELECT dependency.job FROM dependency JOIN job AS needed ON needed.seq = dependency.needs
         WHERE needed.state IN ('dead', 'cancelled')
@@ -29,7 +29,8 @@ _TELL_OF = """
     ON CONFLICT DO NOTHING
 """
 _FREE_DEPENDENTS = f"""
-    UPDATE job SET state = 'pending', ready = (run_at <= ?1 AND held_by IS NULL), updated_at = ?1
+    UPDATE job SET state = 'pending', updated_at = ?1,
+        ready = (run_at <= ?1 AND held_by IS NULL AND NOT held)
     WHERE state = 'blocked' AND seq IN (
         SELECT job FROM dependency WHERE needs IN (SELECT value FROM json_each(?2)))
     AND NOT EXISTS ({UNMET})
@@ -46,7 +47,7 @@ _BLOCK = f"""
     WHERE state = 'pending' AND seq IN (SELECT value FROM json_each(?)) AND EXISTS ({UNMET})
 """
 _FREE = f"""
-    UPDATE job SET state = 'pending', ready = (run_at <= ?1 AND held_by IS NULL)
+    UPDATE job SET state = 'pending', ready = (run_at <= ?1 AND held_by IS NULL AND NOT held)
     WHERE state = 'blocked' AND seq IN (SELECT value FROM json_each(?2)) AND NOT EXISTS ({UNMET})
 """
 

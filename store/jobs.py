@@ -34,6 +34,21 @@ class JobState(StrEnum):
         """Whether nothing more happens to the job unless a person asks for it."""
         return self in FINISHED
 
+    @property
+    def retryable(self) -> bool:
+        """Whether the job can be run again now: it has finished, or failed and waits."""
+        return self in RETRYABLE
+
+    @property
+    def cancellable(self) -> bool:
+        """Whether the job can still be stopped for good."""
+        return self in UNFINISHED
+
+    @property
+    def editable(self) -> bool:
+        """Whether the job's fields can be changed: it isn't running."""
+        return self in EDITABLE
+
     @classmethod
     def parse(cls, word: str) -> JobState:
         """The state named by its stored or its shown word, in any case. Raises ``ValueError``."""
@@ -54,6 +69,9 @@ _LABELS = {
     JobState.CANCELLED: "CANCELLED",
 }
 FINISHED = frozenset({JobState.COMPLETED, JobState.DEAD, JobState.CANCELLED})
+UNFINISHED = frozenset(JobState) - FINISHED
+RETRYABLE = FINISHED | {JobState.FAILED}
+EDITABLE = frozenset(JobState) - {JobState.PROCESSING}
 
 
 class AttemptState(StrEnum):
@@ -98,26 +116,40 @@ class NewJob(NamedTuple):
     """A validated job on its way in. ``None`` means: the store's setting decides.
 
     Exactly one of ``command`` (a line for the shell) and ``argv`` is set. ``delay`` (seconds)
-    and ``run_at`` exclude each other.
+    and ``run_at`` exclude each other. ``store.fields`` says what each field accepts and means; the
+    fields that are columns of the store come first.
     """
 
+    id: str | None = None
     command: str | None = None
     argv: tuple[str, ...] | None = None
-    id: str | None = None
-    max_retries: int | None = None
     queue: str = DEFAULT_QUEUE
     priority: int = 0
     run_at: int | None = None
-    delay: float | None = None
+    max_retries: int | None = None
     timeout: float | None = None
     stop_grace: float | None = None
+    backoff_base: float | None = None
+    backoff_delay: float | None = None
+    backoff_max: float | None = None
+    backoff_jitter: float | None = None
+    fail_on: tuple[int | str, ...] = ()
+    success_exit_codes: tuple[int, ...] = (0,)
+    nice: int = 0
+    keep_children: bool = False
     cwd: str | None = None
     env: Mapping[str, str] = MappingProxyType({})
     label: str | None = None
-    depends_on: tuple[str, ...] = ()
     unique_key: str | None = None
-    backoff_base: float | None = None
+    held: bool = False
     on_dependency_failure: OnDependencyFailure = OnDependencyFailure.HOLD
+    depends_on: tuple[str, ...] = ()
+    delay: float | None = None
+
+    @property
+    def line(self) -> str:
+        """The command as one line, an argument vector quoted as a shell would need it."""
+        return _line(self.command, self.argv)
 
 
 class Job(NamedTuple):
@@ -158,15 +190,35 @@ class Job(NamedTuple):
     cancel_requested: bool
     on_dependency_failure: OnDependencyFailure
     schedule: str | None
+    backoff_delay: float | None
+    backoff_max: float | None
+    backoff_jitter: float | None
+    fail_on: tuple[int | str, ...]
+    success_exit_codes: tuple[int, ...]
+    nice: int
+    keep_children: bool
+    held: bool
 
     @property
     def line(self) -> str:
         """The command as one line, an argument vector quoted as a shell would need it."""
-        if self.command is not None:
-            return self.command
-        import shlex
+        return _line(self.command, self.argv)
 
-        return shlex.join(self.argv or ())
+    def as_new(self) -> NewJob:
+        """The job as it could be enqueued; a time that it waits for is left open."""
+        fields = {name: getattr(self, name) for name in NewJob._fields if name not in _TIMES}
+        return NewJob(**fields)
+
+
+_TIMES = ("run_at", "delay")
+
+
+def _line(command: str | None, argv: tuple[str, ...] | None) -> str:
+    if command is not None:
+        return command
+    import shlex
+
+    return shlex.join(argv or ())
 
 
 class Outlook(NamedTuple):
@@ -221,6 +273,9 @@ class Lease(NamedTuple):
     max_retries: int
     output_limit: int
     slot: int = 0
+    nice: int = 0
+    keep_children: bool = False
+    success_exit_codes: tuple[int, ...] = (0,)
 
 
 class Output(NamedTuple):

@@ -6,26 +6,17 @@ Lines are read, checked and yielded line by line, so that a file of any length c
 
 from __future__ import annotations
 
-import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import BinaryIO, NoReturn, Required, TypedDict, Unpack, cast
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, BinaryIO, NoReturn, Required, TypedDict, Unpack
 
 from store.documents import Place, Repeated, check_strings, read_values
 from store.errors import InvalidInput
 from store.fielderrors import FieldError, did_you_mean, field_name, refuse, shown
-from store.jobs import NewJob, OnDependencyFailure
-from store.timespec import parse_duration, parse_time
-
-NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
-MASK = "***"
-"""What stands for an ``env`` value on display; never a value on input."""
-
-MAX_COMMAND_BYTES = 65_536
-MAX_LABEL = 200
-MAX_PRIORITY = 1000
-MAX_RETRIES = 1000
+from store.fields import FIELDS, require_consistent
+from store.jobs import NewJob
+from store.timespec import parse_time
 
 PRINTED_FIELDS = frozenset(
     {
@@ -104,6 +95,16 @@ def new_job(fields: Mapping[str, object], *, now: int, cwd: str) -> NewJob:
     return _Checker(now, cwd).job(value)
 
 
+def changed_job(old: NewJob, fields: Mapping[str, object], *, now: int) -> NewJob:
+    """``old`` with ``fields``, in which ``None`` means the default. Raises ``FieldError``.
+
+    What isn't given stays as it is, whether or not it could be given today.
+    """
+    value = dict(fields)
+    check_strings(value)
+    return _Checker(now, "").changed(old, value)
+
+
 def looks_like_json(word: str) -> bool:
     """Whether one word on the command line is a document of jobs rather than a shell line.
 
@@ -124,25 +125,8 @@ class _Checker:
     def __init__(self, now: int, cwd: str) -> None:
         self._now = now
         self._cwd = cwd
-        self._checks: dict[str, Callable[[str, object], object]] = {
-            "command": _command,
-            "argv": _argv,
-            "id": _name,
-            "max_retries": _integer(0, MAX_RETRIES),
-            "queue": _name,
-            "priority": _integer(-MAX_PRIORITY, MAX_PRIORITY),
-            "run_at": self._run_at,
-            "delay": _duration,
-            "timeout": _duration,
-            "stop_grace": _duration,
-            "cwd": _cwd,
-            "env": _env,
-            "label": _label,
-            "depends_on": _depends_on,
-            "unique_key": _unique_key,
-            "on_dependency_failure": _on_dependency_failure,
-            "backoff_base": _backoff_base,
-        }
+        self._checks = {name: field.kind.check for name, field in FIELDS.items()}
+        self._checks["run_at"] = self._run_at
 
     def job(self, value: object) -> NewJob:
         if type(value) is not dict:
@@ -159,7 +143,27 @@ class _Checker:
             self._not_one_command(fields)
         if "delay" in fields and "run_at" in fields:
             refuse("delay", "give run_at or delay, not both")
-        return NewJob(**fields)  # type: ignore[arg-type]
+        job = NewJob(**fields)  # type: ignore[arg-type]
+        if job.fail_on:
+            require_consistent(job)
+        return job
+
+    def changed(self, old: NewJob, given: Mapping[str, object]) -> NewJob:
+        """``old`` with other fields; ``None`` gives one its default again."""
+        fields: dict[str, Any] = {
+            name: FIELDS[name].default if value is None else self._checks[name](name, value)
+            for name, value in given.items()
+        }
+        for one, other in (("command", "argv"), ("argv", "command"), ("delay", "run_at")):
+            if given.get(one) is not None and other not in given:
+                fields[other] = None
+        new = old._replace(**fields)
+        if (new.command is None) is (new.argv is None):
+            self._not_one_command({"command": new.command} if new.command else {})
+        if new.delay is not None and new.run_at is not None:
+            refuse("delay", "give run_at or delay, not both")
+        require_consistent(new)
+        return new
 
     def _run_at(self, name: str, value: object) -> int:
         try:
@@ -184,111 +188,6 @@ class _Checker:
         if "command" in fields:
             refuse("argv", "give command or argv, not both")
         refuse("command", 'missing; every job needs one, such as {"command": "make test"}')
-
-
-def _command(name: str, value: object) -> str:
-    if type(value) is not str:
-        refuse(name, f"must be a string, not {shown(value)}")
-    if not value or value.isspace():
-        refuse(name, "must not be blank")
-    if len(value) * 4 > MAX_COMMAND_BYTES and len(value.encode()) > MAX_COMMAND_BYTES:
-        refuse(name, f"must be at most {MAX_COMMAND_BYTES} bytes, not {len(value.encode())}")
-    return value
-
-
-def _argv(name: str, value: object) -> tuple[str, ...]:
-    if type(value) is not list:
-        refuse(name, f"must be an array of strings, not {shown(value)}")
-    if not value:
-        refuse(name, "must not be empty; its first string is the program")
-    for index, word in enumerate(value):
-        if type(word) is not str:
-            refuse(f"{name}[{index}]", f"must be a string, not {shown(word)}")
-    if not value[0] or value[0].isspace():
-        refuse(f"{name}[0]", "must name a program")
-    return tuple(value)
-
-
-def _name(name: str, value: object) -> str:
-    if type(value) is not str:
-        refuse(name, f"must be a string, not {shown(value)}")
-    if not NAME_PATTERN.fullmatch(value):
-        refuse(
-            name,
-            "must be 1 to 128 letters, digits, '.', '_', ':' or '-', the first a letter or digit,"
-            f" not {shown(value)}",
-        )
-    return value
-
-
-def _integer(low: int, high: int) -> Callable[[str, object], int]:
-    def check(name: str, value: object) -> int:
-        if type(value) is not int or not low <= value <= high:
-            refuse(name, f"must be an integer from {low} to {high}, not {shown(value)}")
-        return value
-
-    return check
-
-
-def _duration(name: str, value: object) -> float:
-    try:
-        return parse_duration(value)
-    except InvalidInput as error:
-        refuse(name, str(error))
-
-
-def _cwd(name: str, value: object) -> str:
-    if type(value) is not str or not os.path.isabs(value):
-        refuse(name, f"must be an absolute path, not {shown(value)}")
-    return value
-
-
-def _env(name: str, value: object) -> dict[str, str]:
-    if type(value) is Repeated:
-        refuse(f"{name}.{field_name(value.name)}", "given twice in one object; keep one")
-    if type(value) is not dict:
-        refuse(name, f"must be an object of strings, not {shown(value)}")
-    for variable, text in value.items():
-        field = f"{name}.{field_name(variable)}"
-        if not variable or "=" in variable:
-            refuse(field, "the name of a variable must not be empty or hold '='")
-        if type(text) is not str:
-            refuse(field, f"must be a string, not {shown(text)}")
-        if text == MASK:
-            refuse(field, f"{shown(MASK)} is a mask, not a value; export with --show-env")
-    return value
-
-
-def _label(name: str, value: object) -> str:
-    if type(value) is not str or len(value) > MAX_LABEL:
-        refuse(name, f"must be a string of up to {MAX_LABEL} characters, not {shown(value)}")
-    return value
-
-
-def _depends_on(name: str, value: object) -> tuple[str, ...]:
-    if type(value) is not list:
-        refuse(name, f"must be an array of job ids, not {shown(value)}")
-    return tuple(
-        dict.fromkeys(_name(f"{name}[{index}]", job_id) for index, job_id in enumerate(value))
-    )
-
-
-def _unique_key(name: str, value: object) -> str:
-    if type(value) is not str or not value:
-        refuse(name, f"must be a string, not empty, not {shown(value)}")
-    return value
-
-
-def _on_dependency_failure(name: str, value: object) -> OnDependencyFailure:
-    if type(value) is not str or value not in set(OnDependencyFailure):
-        refuse(name, f"must be one of {', '.join(OnDependencyFailure)}, not {shown(value)}")
-    return OnDependencyFailure(value)
-
-
-def _backoff_base(name: str, value: object) -> float:
-    if type(value) not in (int, float) or not 1 <= cast("float", value) <= 1e300:
-        refuse(name, f"must be a number of 1 or more, not {shown(value)}")
-    return float(cast("float", value))
 
 
 def _overridden(value: object, overrides: Mapping[str, object]) -> object:

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from store import dependencies, overview
 from store.errors import LeaseLost
+from store.fields import exit_codes_of, read_column
 from store.jobs import AttemptState, JobState, Lease, Outcome, Output, Stream
 from store.retry import backoff_seconds, exhausted
 from store.settings import Settings
@@ -32,9 +33,13 @@ class Ended(NamedTuple):
 class Leasing:
     """Gives leases out and ends them, by the store's settings and clock."""
 
-    def __init__(self, settings: Settings, clock: Callable[[], int]) -> None:
+    def __init__(
+        self, settings: Settings, clock: Callable[[], int], chance: Callable[[], float]
+    ) -> None:
+        """``chance`` gives a number from 0 to 1, for the jitter of waits."""
         self._settings = settings
         self._clock = clock
+        self._chance = chance
         self._environments: dict[int, Mapping[str, str]] = {}
 
     def has_work(self, connection: sqlite3.Connection, queues: Sequence[str]) -> bool:
@@ -71,7 +76,7 @@ class Leasing:
         now = self._clock()
         cancelled = job["cancel_requested"] or outcome.state is AttemptState.CANCELLED
         attempt_state = AttemptState.CANCELLED if cancelled else outcome.state
-        state, run_at = self._after(job, attempt_state, now)
+        state, run_at = self._after(job, attempt_state, outcome, now)
         connection.execute(_END_ATTEMPT, _ended(lease, outcome, now, attempt_state))
         connection.execute(
             _END_JOB,
@@ -136,7 +141,7 @@ class Leasing:
     def _lease(self, connection: sqlite3.Connection, row: Sequence[Any]) -> Lease:
         """The lease that a row of ``_LEASE_COLUMNS`` tells of."""
         seq, attempt_id, job_id, number, queue, command, argv, cwd, env, environment, *more = row
-        timeout, grace, retries, slot, slot_name, slot_values = more
+        timeout, grace, retries, nice, keep_children, success, slot, slot_name, slot_values = more
         slot_env = {} if slot_name is None else _slot_env(slot_name, slot_values, slot)
         values = self._settings.values()
         return Lease(
@@ -159,6 +164,9 @@ class Leasing:
             max_retries=retries,
             output_limit=int(values["output_limit"]),
             slot=slot or 0,
+            nice=nice,
+            keep_children=bool(keep_children),
+            success_exit_codes=read_column("success_exit_codes", success),
         )
 
     def leases(self, connection: sqlite3.Connection, worker: str, *, held: bool) -> list[Lease]:
@@ -200,19 +208,46 @@ class Leasing:
         return dict(zip(_OF_LEASE_COLUMNS, row, strict=True))
 
     def _after(
-        self, job: Mapping[str, Any], ended: AttemptState, now: int
+        self, job: Mapping[str, Any], ended: AttemptState, outcome: Outcome, now: int
     ) -> tuple[JobState, int | None]:
         """The state that follows an attempt, and when the next one is due."""
         if ended is AttemptState.CANCELLED:
             return JobState.CANCELLED, None
         if ended is AttemptState.COMPLETED:
             return JobState.COMPLETED, None
-        if exhausted(job["attempts"], job["max_retries"]):
+        if exhausted(job["attempts"], job["max_retries"]) or _is_final(job["fail_on"], outcome):
             return JobState.DEAD, None
+        return JobState.FAILED, now + int(self._wait(job) * 1000)
+
+    def _wait(self, job: Mapping[str, Any]) -> float:
+        """Seconds until a job that has just failed is due again."""
         values = self._settings.values()
-        base = float(values["backoff_base"] if job["backoff_base"] is None else job["backoff_base"])
-        wait = backoff_seconds(base, job["attempts"], float(values["backoff_max"]))
-        return JobState.FAILED, now + int(wait * 1000)
+        given = {
+            name: float(values[name] if job[name] is None else job[name])
+            for name in ("backoff_base", "backoff_delay", "backoff_max", "backoff_jitter")
+        }
+        return backoff_seconds(
+            job["attempts"],
+            base=given["backoff_base"],
+            delay=given["backoff_delay"],
+            longest=given["backoff_max"],
+            jitter=given["backoff_jitter"],
+            chance=self._chance,
+        )
+
+
+def _is_final(fail_on: str | None, outcome: Outcome) -> bool:
+    """Whether the job has said that it is not to be tried again after such an end."""
+    if fail_on is None:
+        return False
+    failures = read_column("fail_on", fail_on)
+    words = {
+        "timeout": outcome.state is AttemptState.TIMED_OUT,
+        "lost": outcome.state is AttemptState.LOST,
+        "signal": outcome.state is AttemptState.FAILED and outcome.signal is not None,
+    }
+    by_code = outcome.state is AttemptState.FAILED and outcome.exit_code in exit_codes_of(failures)
+    return by_code or any(words.get(str(item), False) for item in failures)
 
 
 def _ended(lease: Lease, outcome: Outcome, now: int, state: AttemptState) -> tuple[Any, ...]:
@@ -292,7 +327,7 @@ def _lease_columns(attempt: str) -> str:
     """What ``_lease`` reads of a job; ``attempt`` is the column that names the attempt."""
     return f"""
         seq, {attempt}, id, number, queue, command, argv, cwd, env, environment, timeout,
-        stop_grace, max_retries, slot,
+        stop_grace, max_retries, nice, keep_children, success_exit_codes, slot,
         (SELECT slot_name FROM queue WHERE name = job.queue),
         (SELECT slot_values FROM queue WHERE name = job.queue)
     """
@@ -323,11 +358,16 @@ _OF_LEASE_COLUMNS = (
     "max_retries",
     "cancel_requested",
     "backoff_base",
+    "backoff_delay",
+    "backoff_max",
+    "backoff_jitter",
+    "fail_on",
     "worker",
     "limited",  # whether its end lets another job of the queue start that was ready before
 )
 _OF_LEASE = """
-    SELECT attempts, max_retries, cancel_requested, backoff_base, worker,
+    SELECT attempts, max_retries, cancel_requested, backoff_base, backoff_delay, backoff_max,
+        backoff_jitter, fail_on, worker,
         queue.max_running IS NOT NULL OR queue.slot_values IS NOT NULL
     FROM job LEFT JOIN queue ON queue.name = job.queue WHERE seq = ? AND lease = ?
 """

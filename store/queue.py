@@ -19,6 +19,9 @@ from store.batch import Batch, environment_id
 from store.database import Database
 from store.errors import InvalidInput, NoSuchJob, QueueError
 from store.jobs import (
+    EDITABLE,
+    RETRYABLE,
+    UNFINISHED,
     Attempt,
     ErrorGroup,
     Job,
@@ -43,7 +46,7 @@ from store.output import Folders, OutputView, Recorded, StoredOutput, recorded, 
 from store.queues import Queues
 from store.registry import Registry
 from store.settings import Settings
-from store.steering import CANCELLABLE, EDITABLE, RETRYABLE, Steering
+from store.steering import Steering
 from store.tally import Tally
 
 if TYPE_CHECKING:
@@ -73,7 +76,7 @@ class Queue:
         self.path: Path = database.path
         self.url = str(database.path)
         self.settings = Settings(database)
-        self._leasing = Leasing(self.settings, clock)
+        self._leasing = Leasing(self.settings, clock, self._by_chance)
         self._tally = Tally()
         self.registry = Registry(database, clock)
         self.queues = Queues(database, clock)
@@ -90,6 +93,9 @@ class Queue:
         from random import Random
 
         return self._chance or Random()
+
+    def _by_chance(self) -> float:
+        return self._random.random()
 
     @cached_property
     def schedules(self) -> Schedules:
@@ -176,7 +182,7 @@ class Queue:
 
     def cancel_matching(self, wanted: JobFilter) -> int:
         """Cancel all unfinished jobs that match; how many."""
-        return self._on_matching(wanted, CANCELLABLE, self._steering.cancel)
+        return self._on_matching(wanted, UNFINISHED, self._steering.cancel)
 
     def retry(self, ids: Sequence[str]) -> list[Job]:
         """Run finished or failed jobs (again) now; all but failed ones start over at 0 attempts.

@@ -12,6 +12,7 @@ import peewee
 from peewee import fn
 
 from store.errors import NoSuchJob
+from store.fields import UNPACKED, read_column
 from store.jobs import (
     Attempt,
     AttemptState,
@@ -19,43 +20,12 @@ from store.jobs import (
     Job,
     JobFilter,
     JobState,
-    OnDependencyFailure,
     Order,
 )
 from store.models import AttemptRow, JobRow
 
-_JOB_FIELDS = (
-    JobRow.seq,
-    JobRow.id,
-    JobRow.command,
-    JobRow.argv,
-    JobRow.state,
-    JobRow.queue,
-    JobRow.priority,
-    JobRow.label,
-    JobRow.attempts,
-    JobRow.max_retries,
-    JobRow.timeout,
-    JobRow.stop_grace,
-    JobRow.run_at,
-    JobRow.cwd,
-    JobRow.env,
-    JobRow.unique_key,
-    JobRow.backoff_base,
-    JobRow.created_at,
-    JobRow.updated_at,
-    JobRow.started_at,
-    JobRow.finished_at,
-    JobRow.exit_code,
-    JobRow.signal,
-    JobRow.last_error,
-    JobRow.worker,
-    JobRow.number,
-    JobRow.cancel_requested,
-    JobRow.on_dependency_failure,
-    JobRow.schedule,
-)
-_JOB_NAMES = tuple(field.name for field in _JOB_FIELDS)
+_JOB_NAMES = tuple(name for name in Job._fields if name != "depends_on")
+_JOB_FIELDS = tuple(getattr(JobRow, name) for name in _JOB_NAMES)
 _ATTEMPT_FIELDS = (
     AttemptRow.id,
     AttemptRow.number,
@@ -279,11 +249,10 @@ def _jobs(database: peewee.Database, query: Any) -> Iterator[Job]:
 
 def _job(row: tuple[Any, ...], depends_on: tuple[str, ...]) -> Job:
     values = dict(zip(_JOB_NAMES, row, strict=True))
-    values["argv"] = None if values["argv"] is None else tuple(json.loads(values["argv"]))
-    values["env"] = json.loads(values["env"]) if values["env"] else {}
+    for name in UNPACKED:
+        values[name] = read_column(name, values[name])
     values["state"] = JobState(values["state"])
     values["cancel_requested"] = bool(values["cancel_requested"])
-    values["on_dependency_failure"] = OnDependencyFailure(values["on_dependency_failure"])
     return Job(**values, depends_on=depends_on)
 
 

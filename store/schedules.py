@@ -17,6 +17,7 @@ from store.batch import Batch
 from store.database import Database
 from store.errors import InvalidInput, QueueError
 from store.fielderrors import did_you_mean
+from store.fields import FIELDS, to_json
 from store.jobs import (
     FINISHED,
     Job,
@@ -348,12 +349,13 @@ def _ticks(
 
 
 def _packed(job: NewJob) -> str:
-    return json.dumps({**job._asdict(), "env": dict(job.env)}, ensure_ascii=False)
+    return json.dumps({name: to_json(job, name) for name in FIELDS}, ensure_ascii=False)
 
 
 def _unpacked(text: str) -> NewJob:
-    fields = json.loads(text)
-    for name in ("argv", "depends_on"):
-        fields[name] = None if fields[name] is None else tuple(fields[name])
-    fields["on_dependency_failure"] = OnDependencyFailure(fields["on_dependency_failure"])
-    return NewJob(**fields)
+    given: dict[str, Any] = {
+        name: FIELDS[name].kind.check(name, value)
+        for name, value in json.loads(text).items()
+        if value is not None and name != "run_at"  # a tick's job is due with its tick
+    }
+    return NewJob(**given)

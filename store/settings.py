@@ -10,7 +10,7 @@ from typing import NamedTuple
 from store.database import Database
 from store.errors import InvalidInput
 from store.fielderrors import did_you_mean
-from store.jobspec import MAX_COMMAND_BYTES
+from store.fields import MAX_COMMAND_BYTES
 from store.timespec import parse_duration, require_unit
 
 Value = int | float | str
@@ -200,14 +200,25 @@ SETTINGS: dict[str, Setting] = {
         Setting(
             "backoff_base",
             "2",
-            "the n-th retry waits this to the power of n seconds",
+            "the n-th retry waits backoff_delay times this to the power of n",
             _number(1, 1000),
         ),
         Setting(
-            "backoff_max",
-            "1h",
-            "the longest wait between two attempts; 0 is no limit",
+            "backoff_delay",
+            "1s",
+            "what the wait before a retry is a multiple of; with backoff_base 1 it is the wait;"
+            " 0 is no wait",
             _duration,
+        ),
+        Setting(
+            "backoff_max", "1h", "the longest wait between two attempts; 0 is no limit", _duration
+        ),
+        Setting(
+            "backoff_jitter",
+            "0",
+            "0 to 1: a wait before a retry is up to so much of it shorter or longer, by chance;"
+            " 0 is exactly it",
+            _number(0, 1),
         ),
         Setting("default_timeout", "0", "longest run of one attempt; 0 is no limit", _duration),
         Setting("stop_grace", "10s", "time between SIGTERM and SIGKILL; 0 is none", _duration),

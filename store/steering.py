@@ -15,7 +15,18 @@ from typing import TYPE_CHECKING
 from store import dependencies
 from store.database import Database
 from store.errors import KeyInUse, WrongState
-from store.jobs import FINISHED, Job, JobFilter, JobState, NewJob, Stream
+from store.fields import COLUMNS, columns_of
+from store.jobs import (
+    EDITABLE,
+    FINISHED,
+    RETRYABLE,
+    UNFINISHED,
+    Job,
+    JobFilter,
+    JobState,
+    NewJob,
+    Stream,
+)
 from store.late import Late
 from store.leasing import Leasing
 from store.output import Folders
@@ -25,10 +36,6 @@ if TYPE_CHECKING:
     from store import reads
 else:
     reads = Late("store.reads")  # it knows peewee, which only an edit needs
-
-CANCELLABLE = frozenset(JobState) - FINISHED
-RETRYABLE = FINISHED | {JobState.FAILED}
-EDITABLE = frozenset(JobState) - {JobState.PROCESSING}
 
 
 class Steering:
@@ -50,7 +57,7 @@ class Steering:
 
     def cancel(self, connection: sqlite3.Connection, chosen: Sequence[int]) -> None:
         """End what waits now, and mark what runs."""
-        _require(connection, chosen, CANCELLABLE, "cancelled")
+        _require(connection, chosen, UNFINISHED, "cancelled")
         now, wanted = self._clock(), json.dumps(chosen)
         connection.execute(
             "UPDATE job SET cancel_requested = 1, updated_at = ? WHERE lease IS NOT NULL"
@@ -58,7 +65,7 @@ class Steering:
             (now, wanted),
         )
         waiting = connection.execute(
-            "UPDATE job SET state = 'cancelled', ready = 0, updated_at = ?"
+            "UPDATE job SET state = 'cancelled', ready = 0, held = 0, updated_at = ?"
             " WHERE state IN ('pending', 'blocked', 'failed')"
             " AND seq IN (SELECT value FROM json_each(?)) RETURNING seq",
             (now, wanted),
@@ -73,7 +80,7 @@ class Steering:
             connection.execute(
                 "UPDATE job SET ready = (held_by IS NULL), run_at = ?1, updated_at = ?1,"
                 " attempts = CASE state WHEN 'failed' THEN attempts ELSE 0 END,"
-                " state = CASE state WHEN 'failed' THEN state ELSE 'pending' END"
+                " state = CASE state WHEN 'failed' THEN state ELSE 'pending' END, held = 0"
                 " WHERE seq IN (SELECT value FROM json_each(?2))",
                 (now, wanted),
             )
@@ -92,7 +99,7 @@ class Steering:
                 cursor = connection.execute(
                     _REVERT,
                     (
-                        *(old.state.value, old.attempts, old.run_at, old.updated_at),
+                        *(old.state.value, old.held, old.attempts, old.run_at, old.updated_at),
                         *(new.seq, new.state.value, new.updated_at, new.number),
                     ),
                 )
@@ -150,23 +157,8 @@ class Steering:
 
     def _edited(self, new: NewJob, now: int) -> tuple[object, ...]:
         """The columns that an edit sets, in the order of ``_EDIT``."""
-        values = self._settings.values()
-        return (
-            new.command,
-            None if new.argv is None else json.dumps(new.argv, ensure_ascii=False),
-            new.queue,
-            new.priority,
-            new.run_at if new.delay is None else now + int(new.delay * 1000),
-            values["default_max_retries"] if new.max_retries is None else new.max_retries,
-            values["default_timeout"] if new.timeout is None else new.timeout,
-            new.stop_grace,
-            new.backoff_base,
-            new.cwd,
-            json.dumps(dict(new.env), ensure_ascii=False) if new.env else None,
-            new.label,
-            new.unique_key,
-            new.on_dependency_failure.value,
-        )
+        row = columns_of(new, self._settings.values(), now)
+        return tuple(row[COLUMNS.index(name)] for name in _EDITED)
 
 
 def _require(
@@ -198,16 +190,16 @@ def _held_key(connection: sqlite3.Connection, chosen: Sequence[int]) -> Exceptio
 
 
 _REVERT = """
-    UPDATE OR IGNORE job SET state = ?, attempts = ?, run_at = ?, updated_at = ?, ready = 0
+    UPDATE OR IGNORE job
+    SET state = ?, held = ?, attempts = ?, run_at = ?, updated_at = ?, ready = 0
     WHERE seq = ? AND state = ? AND updated_at = ? AND number = ? AND lease IS NULL
 """
-_EDIT = """
-    UPDATE job SET command = ?, argv = ?, queue = ?, priority = ?, run_at = coalesce(?, run_at),
-        max_retries = ?, timeout = ?, stop_grace = ?, backoff_base = ?, cwd = coalesce(?, cwd),
-        env = ?, label = ?, unique_key = ?,
-        on_dependency_failure = ?, ready = 0, updated_at = ?
-    WHERE seq = ?
-"""
+_EDITED = tuple(name for name in COLUMNS if name not in ("id", "held"))
+_KEPT_IF_OPEN = ("run_at", "cwd")
+_ASSIGNED = ", ".join(
+    f"{name} = coalesce(?, {name})" if name in _KEPT_IF_OPEN else f"{name} = ?" for name in _EDITED
+)
+_EDIT = f"UPDATE job SET {_ASSIGNED}, ready = 0, updated_at = ? WHERE seq = ?"
 _HOLDER_OF_KEY = """
     SELECT id FROM job
     WHERE unique_key = ? AND seq <> ? AND state NOT IN ('completed', 'dead', 'cancelled')

@@ -73,6 +73,19 @@ def _duration_seconds(text: str) -> float:
     )
 
 
+def duration_text(seconds: float) -> str:
+    """The shortest text that ``parse_duration`` reads as exactly so many seconds."""
+    if seconds == 0 or seconds != int(seconds):
+        from decimal import Decimal
+
+        return f"{Decimal(repr(seconds)).normalize():f}"
+    parts, rest = [], int(seconds)
+    for unit, letter in zip(_UNIT_SECONDS, "dhms", strict=True):
+        number, rest = divmod(rest, unit)
+        parts += [f"{number}{letter}"] if number else []
+    return "".join(parts)
+
+
 def parse_time(value: object, now: int) -> int:
     """UTC milliseconds of a date and time, of the next ``HH:MM``, or of a duration from now.
 

@@ -97,6 +97,13 @@ def spawn(
         os.chdir("/")
 
 
+def give_way(leader: int, nice: int) -> None:
+    """Let a process group that was started just now run at a lower priority, by ``nice`` steps."""
+    with suppress(ProcessLookupError, PermissionError):
+        lowest = os.getpriority(os.PRIO_PROCESS, 0) + nice
+        os.setpriority(os.PRIO_PGRP, leader, min(lowest, 19))
+
+
 def _program(name: str, environ: Mapping[str, str]) -> str:
     """The file that ``name`` means: of those on the path the first that may be run, or exists."""
     if "/" in name:

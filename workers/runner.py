@@ -190,7 +190,12 @@ class Execution:
     def _spawn(self, environ: Mapping[str, str]) -> int:
         lease = self.lease
         arguments = lease.argv if lease.argv is not None else (*lease.shell, lease.command or "")
-        return processes.spawn(arguments, cwd=lease.cwd, environ=environ, files=self._scratch.files)
+        leader = processes.spawn(
+            arguments, cwd=lease.cwd, environ=environ, files=self._scratch.files
+        )
+        if lease.nice:
+            processes.give_way(leader, lease.nice)
+        return leader
 
     def _look(self, now: float) -> None:
         """Sample memory, bound the output: the faster it grows, the sooner the next look."""
@@ -227,7 +232,8 @@ class Execution:
             return AttemptState.TIMED_OUT
         if self._stop is Stop.CANCEL:
             return AttemptState.CANCELLED
-        return AttemptState.COMPLETED if exit_code == 0 else AttemptState.FAILED
+        succeeded = exit_code in self.lease.success_exit_codes
+        return AttemptState.COMPLETED if succeeded else AttemptState.FAILED
 
     def _error(self, state: AttemptState, exit_code: int | None, number: int | None) -> str:
         if self._lost is not None:

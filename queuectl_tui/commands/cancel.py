@@ -5,11 +5,11 @@ from __future__ import annotations
 import click
 
 from queuectl_tui import streams
-from queuectl_tui.commands.chosen import UNFINISHED, Chosen, chosen_jobs
+from queuectl_tui.commands.chosen import Chosen, chosen_jobs
 from queuectl_tui.commands.options import yes_option
 from queuectl_tui.confirm import confirm
 from queuectl_tui.session import current_queue
-from store import Job, JobState
+from store import UNFINISHED, Job, JobState
 
 _LONG_MS = 60_000
 

@@ -11,7 +11,7 @@ import click
 
 from queuectl_tui import streams
 from queuectl_tui.commands.options import ids_argument, require_filled, states_option
-from store import FINISHED, Job, JobFilter, JobState, Order, WrongState
+from store import Job, JobFilter, JobState, Order, WrongState
 
 if TYPE_CHECKING:
     from store.queue import Queue
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 Function = Callable[..., Any]
 
 ANY = frozenset(JobState)
-UNFINISHED = ANY - FINISHED
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,10 @@ from collections.abc import Callable, Mapping, Sequence
 import click
 
 from queuectl_tui import streams
-from queuectl_tui.commands.chosen import ANY, Chosen, chosen_jobs
+from queuectl_tui.commands.chosen import Chosen, chosen_jobs
 from queuectl_tui.commands.job_options import (
     VectorCommand,
-    checked,
+    changed,
     fields_of,
     given_vector,
     how_options,
@@ -20,15 +20,13 @@ from queuectl_tui.commands.job_options import (
     when_options,
 )
 from queuectl_tui.session import current_queue
-from store import Job, JobState, NewJob
-
-_NUMBERS = ("priority", "max_retries", "timeout", "stop_grace", "backoff_base")
-_TEXTS = ("label", "unique_key")
+from store import EDITABLE, Job, NewJob
+from store.fields import FIELDS
 
 
 @click.command("edit", cls=VectorCommand)
 @chosen_jobs(
-    ANY - {JobState.PROCESSING},
+    EDITABLE,
     done="edited",
     queue_option="--in-queue",
     label_option="--with-label",
@@ -89,25 +87,17 @@ def _command_fields(line: str | None, vector: Sequence[str] | None) -> dict[str,
 def _change(
     fields: Mapping[str, object], unset_env: Sequence[str], now: int
 ) -> Callable[[Job], NewJob]:
-    cleared = {name: None for name in _NUMBERS + _TEXTS if fields.get(name) == ""}
-    if fields.get("depends_on") == [""]:
-        cleared["depends_on"] = None
+    given = {name: None if _clears(name, value) else value for name, value in fields.items()}
 
     def change(job: Job) -> NewJob:
         env = {name: value for name, value in job.env.items() if name not in unset_env}
-        given = fields.get("env", {})
-        assert isinstance(given, dict)
-        edited = {**_fields(job), **fields, **cleared, "env": env | given}
-        return checked(edited, now=now, cwd=job.cwd)
+        added = given.get("env", {})
+        assert isinstance(added, dict)
+        return changed(job.as_new(), {**given, "env": env | added}, now=now)
 
     return change
 
 
-def _fields(job: Job) -> dict[str, object]:
-    """A job as a document would have it."""
-    return {
-        **{name: getattr(job, name) for name in (*_NUMBERS, *_TEXTS, "command", "queue", "cwd")},
-        "argv": None if job.argv is None else [*job.argv],
-        "depends_on": [*job.depends_on],
-        "on_dependency_failure": job.on_dependency_failure.value,
-    }
+def _clears(name: str, value: object) -> bool:
+    """Whether an empty value was given, which means the default."""
+    return FIELDS[name].clearable and value in ("", [], [""])

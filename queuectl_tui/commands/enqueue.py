@@ -19,6 +19,7 @@ from queuectl_tui.commands.job_options import (
     checked,
     clean_env_option,
     current_folder,
+    field_option,
     fields_of,
     given_vector,
     how_options,
@@ -69,6 +70,7 @@ class _Told:
 @click.option("--id", metavar="ID", help="Else one is made.")
 @how_options
 @when_options
+@field_option("held")
 @clean_env_option
 @click.option(
     "--if-exists",

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from queuectl_tui.capture import captured_env, select_env
-from store import InvalidInput, NewJob, OnDependencyFailure, QueueError
+from store import InvalidInput, NewJob, QueueError
 from store.fielderrors import FieldError
-from store.jobspec import new_job
+from store.fields import FIELDS, FLAG
+from store.jobspec import changed_job, new_job
 
 if TYPE_CHECKING:
     from store.queue import Queue
@@ -33,45 +35,28 @@ class VectorCommand(click.Command):
         return super().parse_args(ctx, args)
 
 
-class _OrEmpty(click.ParamType[Any]):
-    """A number, or nothing, which clears a field."""
-
-    def __init__(self, kind: click.ParamType[Any]) -> None:
-        self._kind = kind
-        self.name = kind.name
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        return value if value == "" else self._kind.convert(value, param, ctx)
-
-
-_INTEGER, _NUMBER = _OrEmpty(click.INT), _OrEmpty(click.FLOAT)
-_HOW = (
-    click.option("--queue", metavar="NAME", help="Else: default."),
-    click.option(
-        "--priority", type=_INTEGER, metavar="N", help="-1000 to 1000; higher runs first."
-    ),
-    click.option("--max-retries", type=_INTEGER, metavar="N", help="Runs after the first."),
-    click.option("--timeout", metavar="D", help="The longest that one attempt may take; 0: none."),
-    click.option("--stop-grace", metavar="D", help="Between SIGTERM and SIGKILL."),
-    click.option("--backoff-base", type=_NUMBER, metavar="N", help="Retry n waits N ** n seconds."),
-    click.option("--env", multiple=True, metavar="NAME[=VALUE]", help="Set, or take along, NAME."),
-    click.option("--unique-key", metavar="TEXT", help="Refuse while an unfinished job has it."),
-    click.option("--label", metavar="TEXT", help="Free text."),
-    click.option("--cwd", metavar="FOLDER", help="Where to run; else here."),
-)
-_WHEN = (
-    click.option("--delay", metavar="D", help="Not before this long from now."),
-    click.option("--run-at", "--at", metavar="TIME", help="Not before this time."),
-    click.option("--depends-on", "--after", multiple=True, metavar="ID", help="Run after these."),
-    click.option(
-        "--on-dependency-failure",
-        type=click.Choice([one.value for one in OnDependencyFailure]),
-        help="When one of them is dead or cancelled: wait on (default), be cancelled, or run.",
-    ),
+_REPEATED = frozenset({"env", "depends_on"})
+_WHEN = ("delay", "run_at", "depends_on", "on_dependency_failure")
+_HOW = tuple(
+    field.name for field in FIELDS.values() if field.metavar and field.name not in (*_WHEN, "held")
 )
 clean_env_option = click.option(
     "--clean-env", is_flag=True, help="Take no variables along from here."
 )
+
+
+def field_option(name: str) -> Callable[[Function], Function]:
+    """The option that sets a field; its value is text as it was typed, or None."""
+    field = FIELDS[name]
+    if field.metavar == FLAG:
+        return click.option(*field.spellings, name, is_flag=True, default=None, help=field.help)
+    return click.option(
+        *field.spellings,
+        name,
+        metavar=field.metavar,
+        multiple=name in _REPEATED,
+        help=field.help,
+    )
 
 
 def how_options(function: Function) -> Function:
@@ -84,9 +69,9 @@ def when_options(function: Function) -> Function:
     return _with(_WHEN, function)
 
 
-def _with(options: Sequence[Callable[[Function], Function]], function: Function) -> Function:
-    for option in reversed(options):
-        function = option(function)
+def _with(names: Sequence[str], function: Function) -> Function:
+    for name in reversed(names):
+        function = field_option(name)(function)
     return function
 
 
@@ -116,8 +101,12 @@ def fields_of(
     cwd: str | None,
     depends_on: Sequence[str] = (),
 ) -> dict[str, object]:
-    """The fields that options set, unchecked."""
-    fields = {name: value for name, value in simple.items() if value is not None}
+    """The fields that options set, unchecked, as a document would have them."""
+    fields = {
+        name: FIELDS[name].kind.parse(value) if isinstance(value, str) else value
+        for name, value in simple.items()
+        if value is not None
+    }
     if assigned := dict(item.split("=", 1) for item in env if "=" in item):
         fields["env"] = assigned
     if depends_on:
@@ -129,8 +118,21 @@ def fields_of(
 
 def checked(fields: Mapping[str, object], *, now: int, cwd: str) -> NewJob:
     """The job of fields that options set. Raises ``InvalidInput`` that names the option."""
-    try:
+    with naming_options():
         return new_job(fields, now=now, cwd=cwd)
+
+
+def changed(old: NewJob, fields: Mapping[str, object], *, now: int) -> NewJob:
+    """``old`` with the fields that options set. Raises ``InvalidInput`` that names the option."""
+    with naming_options():
+        return changed_job(old, fields, now=now)
+
+
+@contextmanager
+def naming_options() -> Iterator[None]:
+    """Says of a field that is wrong which option sets it."""
+    try:
+        yield
     except FieldError as error:
         raise InvalidInput(f"{option_of(error.field)}: {error.problem}") from None
 
@@ -138,7 +140,7 @@ def checked(fields: Mapping[str, object], *, now: int, cwd: str) -> NewJob:
 def option_of(field: str) -> str:
     """The option that sets a field, as it is spelled."""
     base = re.split(r"[.\[]", field)[0]
-    option = base if base in ("command", "argv") else f"--{base.replace('_', '-')}"
+    option = base if base in ("command", "argv") else FIELDS[base].spellings[0].partition("/")[0]
     return option + field.removeprefix(base)
 
 

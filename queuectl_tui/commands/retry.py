@@ -7,13 +7,11 @@ import click
 from queuectl_tui import streams
 from queuectl_tui.commands.chosen import Chosen, chosen_jobs
 from queuectl_tui.session import current_queue
-from store import FINISHED, JobState
-
-_RETRYABLE = FINISHED | {JobState.FAILED}
+from store import RETRYABLE, JobState
 
 
 @click.command("retry")
-@chosen_jobs(_RETRYABLE, done="retried", unless_told=_RETRYABLE - {JobState.COMPLETED})
+@chosen_jobs(RETRYABLE, done="retried", unless_told=RETRYABLE - {JobState.COMPLETED})
 def command(chosen: Chosen, dry_run: bool) -> None:
     """Run completed, failed, dead or cancelled jobs again, now.
 

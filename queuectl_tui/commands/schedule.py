@@ -28,11 +28,11 @@ from queuectl_tui.output import (
     print_table,
     schedule_to_json,
 )
-from queuectl_tui.schedule_text import command_line, when
+from queuectl_tui.schedule_text import when
 from queuectl_tui.session import current_queue
 from queuectl_tui.text import local_time, timestamp
 from store import Overlap, Schedule
-from store.jobspec import MASK
+from store.fields import MASK
 
 _names_argument = click.argument("names", metavar="NAME...", nargs=-1, required=True)
 
@@ -119,7 +119,7 @@ def list_schedules(as_json: bool) -> None:
                 schedule.last and schedule.last.id,
                 schedule.last and schedule.last.state,
                 schedule.job.queue,
-                command_line(schedule.job),
+                schedule.job.line,
             )
             for schedule in schedules
         ],
@@ -205,7 +205,7 @@ def _fields(schedule: Schedule) -> dict[str, object]:
         "paused": "yes" if schedule.paused else "no",
         "overlap": schedule.overlap.value,
         "catch up": "yes" if schedule.catch_up else "no",
-        "command": command_line(job),
+        "command": job.line,
         "queue": job.queue,
         "cwd": job.cwd,
         "env": " ".join(f"{name}={MASK}" for name in job.env) or None,

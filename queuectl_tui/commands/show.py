@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from queuectl_tui.commands.options import json_option, show_env_option
+from queuectl_tui.job_text import uncommon_fields
 from queuectl_tui.output import (
     attempt_to_json,
     job_to_json,
@@ -20,7 +21,7 @@ from queuectl_tui.streams import write
 from queuectl_tui.text import duration, local_time, size
 from queuectl_tui.waiting import Waiting, in_words, reasons_to_json
 from store import Attempt, Job, NoSuchJob
-from store.jobspec import MASK
+from store.fields import MASK
 
 if TYPE_CHECKING:
     from store.queue import Queue
@@ -68,6 +69,14 @@ def with_history(
             yield shown
 
 
+_NAMED = frozenset(
+    {
+        *("id", "command", "argv", "queue", "priority", "label", "max_retries", "run_at"),
+        *("timeout", "stop_grace", "cwd", "env", "depends_on", "unique_key"),
+    }
+)
+
+
 def _fields(job: Job, waits_for: str, now: int, *, show_env: bool) -> dict[str, object]:
     fields: dict[str, object] = {
         "id": job.id,
@@ -80,7 +89,7 @@ def _fields(job: Job, waits_for: str, now: int, *, show_env: bool) -> dict[str, 
         "run at": local_time(job.run_at, now),
         "timeout": duration(job.timeout) if job.timeout else None,
         "stop grace": None if job.stop_grace is None else duration(job.stop_grace),
-        "backoff base": job.backoff_base,
+        **dict(uncommon_fields(job, _NAMED)),
         "cwd": job.cwd,
         "env": " ".join(f"{name}={value if show_env else MASK}" for name, value in job.env.items())
         or None,

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 import click
 
 from queuectl_tui import streams
-from queuectl_tui.commands.chosen import ANY, UNFINISHED, Chosen, chosen_jobs
+from queuectl_tui.commands.chosen import ANY, Chosen, chosen_jobs
 from queuectl_tui.commands.narration import Narrator
 from queuectl_tui.commands.options import Duration, json_option
 from queuectl_tui.commands.polling import until_changed
 from queuectl_tui.commands.show import with_history
 from queuectl_tui.output import print_json_array
 from queuectl_tui.session import current_queue
-from store import JobFilter, JobState, QueueError
+from store import UNFINISHED, JobFilter, JobState, QueueError
 
 if TYPE_CHECKING:
     from store.queue import Queue

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, ClassVar
 
-from queuectl_tui.screens.job_form import JOB_FIELDS, JobForm
+from queuectl_tui.screens.job_form import JobForm
 from queuectl_tui.screens.session import Lane
 from queuectl_tui.widgets.form_field import FormField
+from store.fields import FIELDS
 
 if TYPE_CHECKING:
     from store.queue import Queue
@@ -19,7 +20,7 @@ class AddJob(JobForm):
     title_text: ClassVar[str] = "Add a job"
 
     def fields(self) -> Iterable[FormField]:
-        return self.job_fields((name for name, _, _ in JOB_FIELDS if name != "argv"), {})
+        return self.job_fields(name for name, field in FIELDS.items() if field.basic)
 
     async def submit(self, values: dict[str, str]) -> str:
         job = self.parse(values)

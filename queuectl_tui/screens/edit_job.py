@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
-from queuectl_tui.screens.job_actions import RETRYABLE, JobActions
-from queuectl_tui.screens.job_form import JobForm
+from queuectl_tui.screens.job_actions import JobActions
+from queuectl_tui.screens.job_form import JobForm, fields_to_edit
 from queuectl_tui.screens.session import Lane, Session
 from queuectl_tui.screens.talk import complain, voice_of
 from queuectl_tui.widgets.form_field import FormField
 from queuectl_tui.widgets.one_line import Piece
-from store import Job, JobState, NewJob
+from store import Job, NewJob
 
 if TYPE_CHECKING:
     from store.queue import Queue
 
-EDITABLE = frozenset(JobState) - {JobState.PROCESSING}
+_NOT_EDITED = ("id", "held", "run_at")
 
 
 class EditJob(JobForm):
@@ -45,13 +45,12 @@ class EditJob(JobForm):
         return [Piece("^r", "bold $accent"), Piece(" save and retry   "), *super().keys()]
 
     def fields(self) -> Iterable[FormField]:
-        values = _as_typed(self._job)
-        names = set(values) | {"delay"}
-        return self.job_fields(names, values)
+        job = self._job.as_new()
+        return self.job_fields(fields_to_edit(job, _NOT_EDITED), job)
 
-    async def submit(self, values: dict[str, str]) -> str:
+    async def submit(self, _: dict[str, str]) -> str:
         job, retry = self._job, self._then_retry
-        new = _with_the_rest(self.parse(values), job)
+        new = self.parse_changes(job.as_new())
         await self.session.call(Lane.CHANGES, lambda queue: _save(queue, job.id, new, retry=retry))
         return f"Saved {job.id}, and retrying it" if retry else f"Saved {job.id}"
 
@@ -65,7 +64,7 @@ class EditJob(JobForm):
 
     @property
     def _is_retryable(self) -> bool:
-        return self._job.state in RETRYABLE
+        return self._job.state.retryable
 
 
 async def edit(screen: Screen[Any], session: Session, job_id: str) -> str | None:
@@ -73,34 +72,10 @@ async def edit(screen: Screen[Any], session: Session, job_id: str) -> str | None
     job = await JobActions(session, voice_of(screen)).look_up(job_id)
     if job is None:
         return None
-    if job.state not in EDITABLE:
+    if not job.state.editable:
         complain(screen, f"Can't edit {job.id}: it is {job.state.label}")
         return None
     return await screen.app.push_screen_wait(EditJob(session, job))
-
-
-def _as_typed(job: Job) -> dict[str, str]:
-    """The fields of a job, as one would have typed them."""
-    return {
-        "argv" if job.argv is not None else "command": job.line,
-        "queue": job.queue,
-        "priority": str(job.priority),
-        "max_retries": str(job.max_retries),
-        "timeout": f"{job.timeout:g}" if job.timeout else "",
-        "cwd": job.cwd,
-        "label": job.label or "",
-        "depends_on": " ".join(job.depends_on),
-    }
-
-
-def _with_the_rest(new: NewJob, job: Job) -> NewJob:
-    """``new`` with the fields of ``job`` that the form doesn't show."""
-    return new._replace(
-        env=job.env,
-        unique_key=job.unique_key,
-        stop_grace=job.stop_grace,
-        backoff_base=job.backoff_base,
-    )
 
 
 def _save(queue: Queue, job_id: str, new: NewJob, *, retry: bool) -> None:

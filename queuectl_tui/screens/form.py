@@ -51,6 +51,10 @@ class Form(ModalScreen[Result | None]):
     async def submit(self, values: dict[str, str]) -> Result:
         """Does it. Raises ``QueueError`` with what to show if that can't be done."""
 
+    def changes(self) -> dict[str, str]:
+        """The text of the fields in which there is another than at first."""
+        return {field.name or "": field.text for field in self.query(FormField) if field.changed}
+
     def explain(self, field: FormField) -> str:
         """What to say about a field that is right so far."""
         return field.hint

@@ -14,13 +14,11 @@ from typing import TYPE_CHECKING, Protocol
 from queuectl_tui.screens.confirm import Question
 from queuectl_tui.screens.session import Answer, Deed, Lane, Session
 from queuectl_tui.text import duration
-from store import FINISHED, Job, JobFilter, JobState, QueueError
+from store import FINISHED, RETRYABLE, UNFINISHED, Job, JobFilter, JobState, QueueError
 
 if TYPE_CHECKING:
     from store.queue import Queue
 
-RETRYABLE = FINISHED | {JobState.FAILED}
-CANCELLABLE = frozenset(JobState) - FINISHED
 _ONE_UNSEEN = "It is marked, but not in this list."
 _UNDOABLE = 20
 _FROZEN = 10_000
@@ -97,7 +95,7 @@ class JobActions:
 
     async def cancel(self, ids: Sequence[str], *, listed: JobFilter | None = None) -> bool:
         """Cancels the jobs; asks if any of them runs."""
-        jobs = await self._eligible(ids, CANCELLABLE, "cancel")
+        jobs = await self._eligible(ids, UNFINISHED, "cancel")
         running = [job for job in jobs if job.state is JobState.PROCESSING]
         unseen = await self._unseen(jobs, listed)
         if running or unseen:

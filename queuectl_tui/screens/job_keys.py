@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from queuectl_tui.screens.job_actions import CANCELLABLE, RETRYABLE
 from queuectl_tui.screens.job_picture import JobPicture
-from store import JobState
 
 _READING = ("log.search", "log.wrap", "log.save")
 
@@ -15,9 +13,9 @@ def idle_keys(picture: JobPicture, tab: str, *, alone: bool) -> frozenset[str]:
     numbers = [attempt.number for attempt in picture.attempts]
     in_log = tab == "output" and number is not None
     works = {
-        "job.retry": state in RETRYABLE,
-        "job.cancel": state in CANCELLABLE,
-        "job.edit": state is not JobState.PROCESSING,
+        "job.retry": state.retryable,
+        "job.cancel": state.cancellable,
+        "job.edit": state.editable,
         "job.chain": tab != "chain",
         "job.stream": in_log,
         "job.older": in_log and number != numbers[0],

@@ -7,23 +7,22 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from queuectl_tui.capture import captured_env, select_env
-from queuectl_tui.schedule_text import command_line
-from queuectl_tui.screens.job_form import JobForm, variables_named
+from queuectl_tui.screens.job_form import JobForm, fields_to_edit, variables_named
 from queuectl_tui.screens.queue_form import queue_name
 from queuectl_tui.screens.session import Lane, Session
-from queuectl_tui.text import duration, local_time
+from queuectl_tui.text import local_time
 from queuectl_tui.widgets.form_field import FormField
 from store import InvalidInput, NewJob, Overlap, Schedule
+from store.fields import FIELDS
 from store.schedules import first_ticks, local_zone
-from store.timespec import parse_duration
+from store.timespec import duration_text, parse_duration
 
 if TYPE_CHECKING:
     from store.queue import Queue
 
-_HOW = (
-    "command", "argv", "queue", "priority", "max_retries", "timeout", "stop_grace",
-    "backoff_base", "unique_key", "label", "cwd",
-)  # fmt: skip
+_COMMAND = ("command", "argv")
+_USUAL = ("stop_grace", "backoff_base", "unique_key")
+_NOT_OF_A_TICK = ("id", "delay", "run_at", "held", "depends_on", "on_dependency_failure")
 _TIMES = ("cron", "every", "tz")
 _FORETOLD = 3
 
@@ -48,13 +47,12 @@ class ScheduleForm(JobForm):
         yield field("cron", "Cron", _cron, "Minute hour day month weekday, such as  0 3 * * 1-5")
         yield field("every", "Every", _interval, "In place of cron, this often: 90, 10m, 1h30m")
         yield field("tz", "Time zone", _zone, f"Of cron, such as Europe/Berlin; {local_zone()}")
-        how = tuple(name for name in _HOW if name not in ("command", "argv"))
-        first = _command_fields(old)
-        yield from self.job_fields(first, typed)
+        job = old.job if old else None
+        yield from self.job_fields(_command_fields(old), job)
         yield field("overlap", "Overlap", _overlap,
                     "While an earlier job is unfinished: skip (blank), queue or allow")  # fmt: skip
         yield field("catch_up", "Catch up", _yes, "yes: run once for ticks that nobody saw")
-        yield from self.job_fields(how if old else (*how, "env"), typed)
+        yield from self.job_fields(_other_fields(old), job)
         if old is None:
             yield field("clean_env", "Clean env", _yes, "yes: take no variables along from here")
 
@@ -84,11 +82,14 @@ class ScheduleForm(JobForm):
             "overlap": _overlap(values.get("overlap", Overlap.SKIP.value)),
             "catch_up": _yes(values.get("catch_up", "no")),
         }
-        job = self.parse({field: values[field] for field in (*_HOW, "env") if field in values})
+        if old is not None:
+            job = self.parse_changes(old.job)
+        else:
+            job = self.parse({field: text for field, text in values.items() if field in FIELDS})
 
         def save(queue: Queue) -> Schedule:
             if old is not None:
-                return queue.schedules.change(name, _with_the_rest(job, old.job), **how)
+                return queue.schedules.change(name, job, **how)
             taken = select_env("", os.environ, named) if clean else captured_env(queue, extra=named)
             return queue.schedules.add(name, job, captured_env=taken, **how)
 
@@ -100,39 +101,26 @@ class ScheduleForm(JobForm):
 
 def _command_fields(old: Schedule | None) -> tuple[str, ...]:
     if old is None:
-        return ("command", "argv")
+        return _COMMAND
     return ("command",) if old.job.argv is None else ("argv",)
 
 
+def _other_fields(old: Schedule | None) -> list[str]:
+    """What its jobs have besides the command; of a new one also the variables."""
+    job = old.job if old else NewJob()
+    shown = {*fields_to_edit(job, (*_COMMAND, *_NOT_OF_A_TICK)), *_USUAL}
+    return [*shown] if old else [*shown, "env"]
+
+
 def _as_typed(schedule: Schedule) -> Mapping[str, str]:
-    """The fields of a schedule, as one would have typed them."""
-    job = schedule.job
-    numbers = ("priority", "max_retries", "timeout", "stop_grace", "backoff_base")
-    shown = {name: getattr(job, name) for name in numbers}
+    """What a schedule has besides its job, as one would have typed it."""
     return {
         "cron": schedule.cron or "",
-        "every": "" if schedule.every is None else _plain(schedule.every),
+        "every": "" if schedule.every is None else duration_text(schedule.every),
         "tz": schedule.tz if schedule.cron else "",
         "overlap": schedule.overlap.value,
         "catch_up": "yes" if schedule.catch_up else "no",
-        "argv" if job.argv is not None else "command": command_line(job),
-        **{name: f"{value:g}" for name, value in shown.items() if value is not None},
-        "queue": job.queue,
-        "cwd": job.cwd or "",
-        "label": job.label or "",
-        "unique_key": job.unique_key or "",
     }
-
-
-def _plain(seconds: float) -> str:
-    """The interval as it is read again: ``10m`` where that says all of it."""
-    short = duration(seconds)
-    return short if parse_duration(short) == seconds else f"{seconds:g}"
-
-
-def _with_the_rest(new: NewJob, old: NewJob) -> NewJob:
-    """``new`` with the fields of ``old`` that the form doesn't show."""
-    return new._replace(env=old.env, on_dependency_failure=old.on_dependency_failure)
 
 
 # -- fields: what is typed in, what is meant out; ``InvalidInput`` where that is nothing

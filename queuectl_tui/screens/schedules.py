@@ -10,7 +10,7 @@ from textual import on, work
 from textual.binding import Binding, BindingType
 from textual.widget import Widget
 
-from queuectl_tui.schedule_text import command_line, when
+from queuectl_tui.schedule_text import when
 from queuectl_tui.screens.confirm import Question
 from queuectl_tui.screens.job import JobScreen
 from queuectl_tui.screens.schedule_form import ScheduleForm
@@ -184,7 +184,7 @@ def _read(queue: Queue, name: str | None) -> SchedulesPicture:
 
 
 def _describe(schedule: Schedule) -> str:
-    return f"{schedule.name}  {when(schedule)}  {command_line(schedule.job)[:200]}"
+    return f"{schedule.name}  {when(schedule)}  {schedule.job.line[:200]}"
 
 
 def _amount(names: Sequence[str]) -> str:

@@ -66,6 +66,11 @@ class FormField(Horizontal):
     def text(self) -> str:
         return self.input.value.strip()
 
+    @property
+    def changed(self) -> bool:
+        """Whether there is other text in it than at first."""
+        return self.text != self._value.strip()
+
     def compose(self) -> ComposeResult:
         yield OneLine(classes="form-label")
         box = PlainInput(self._value, compact=True, select_on_focus=False)

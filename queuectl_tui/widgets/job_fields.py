@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from queuectl_tui.job_text import uncommon_fields
 from queuectl_tui.text import GLYPHS, duration, escape, escape_lines, local_time, signal_name
 from queuectl_tui.widgets.field_list import FieldList
 from store import Job, JobState
+from store.fields import MASK
 
-_MASK = "***"
+_NAMED = frozenset(
+    {
+        *("id", "label", "command", "argv", "queue", "priority", "max_retries", "run_at"),
+        *("timeout", "stop_grace", "cwd", "env", "depends_on", "on_dependency_failure"),
+        "unique_key",
+    }
+)
 
 Dependencies = Mapping[str, JobState | None]
 
@@ -48,9 +56,9 @@ def _fields(job: Job, dependencies: Dependencies, now: int) -> Iterable[tuple[st
         ("updated", moment(job.updated_at)),
         ("timeout", duration(job.timeout) if job.timeout else "none"),
         ("stop grace", "" if job.stop_grace is None else duration(job.stop_grace)),
-        ("backoff base", "" if job.backoff_base is None else f"{job.backoff_base:g}"),
+        *((label, escape(text)) for label, text in uncommon_fields(job, _NAMED)),
         ("folder", escape(job.cwd)),
-        ("env", "\n".join(f"{escape(name)}={_MASK}" for name in sorted(job.env))),
+        ("env", "\n".join(f"{escape(name)}={MASK}" for name in sorted(job.env))),
         ("depends on", "\n".join(_dependency(name, dependencies) for name in job.depends_on)),
         ("if those fail", job.on_dependency_failure.value if job.depends_on else ""),
         ("schedule", escape(job.schedule or "")),

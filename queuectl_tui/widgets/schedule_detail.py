@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from queuectl_tui.schedule_text import command_line
 from queuectl_tui.text import GLYPHS, duration, escape, escape_lines, local_time, signal_name
 from queuectl_tui.widgets.field_list import FieldList
 from store import Job, Schedule
-
-_MASK = "***"
+from store.fields import MASK
 
 
 class ScheduleDetail(FieldList):
@@ -45,11 +43,11 @@ def _fields(
     return (
         ("next ticks", upcoming),
         ("last jobs", "\n".join(_result(each, now) for each in jobs) or "none yet"),
-        ("command", escape_lines(command_line(job))),
+        ("command", escape_lines(job.line)),
         ("queue", escape(job.queue)),
         ("folder", escape(job.cwd or "")),
         ("label", escape(job.label or "")),
-        ("env", " ".join(f"{escape(name)}={_MASK}" for name in sorted(job.env))),
+        ("env", " ".join(f"{escape(name)}={MASK}" for name in sorted(job.env))),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from queuectl_tui.schedule_text import command_line, when
+from queuectl_tui.schedule_text import when
 from queuectl_tui.widgets.columns import Cell, Column, fitting
 from queuectl_tui.widgets.job_columns import state, until
 from queuectl_tui.widgets.named_table import NamedTable
@@ -58,7 +58,7 @@ def _catch_up(schedule: Schedule, _: int) -> Cell:
 
 
 def _command(schedule: Schedule, _: int) -> Cell:
-    return Cell(command_line(schedule.job))
+    return Cell(schedule.job.line)
 
 
 def _columns(schedules: Sequence[Schedule]) -> tuple[Column[Schedule], ...]:

@@ -134,7 +134,8 @@ MUTANTS: dict[str, Plant] = {
     "one retry too many": _in_function("exhausted", lambda attempts, most: attempts > most + 1),
     "claimed a millisecond early": _in_sql("_PROMOTE", "run_at <= ?", "run_at <= ? + 1"),
     "backoff one power short": _in_function(
-        "backoff_seconds", lambda base, attempts, longest: min(base ** (attempts - 1), longest)
+        "backoff_seconds",
+        lambda attempts, *, base, longest, **_: min(base ** (attempts - 1), longest),
     ),
     "claimed twice": _double_claim,
     "youngest first": _in_claim("priority DESC, seq LIMIT", "priority DESC, seq DESC LIMIT"),

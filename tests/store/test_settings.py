@@ -5,6 +5,7 @@ import pytest
 from store import InvalidInput
 from store.queue import Queue
 from store.retry import backoff_seconds, exhausted
+from store.timespec import MAX_DURATION
 
 
 def test_a_value_is_shared_by_everybody_who_has_the_store_open(queue: Queue) -> None:
@@ -55,8 +56,17 @@ def test_an_alias(queue: Queue) -> None:
 
 
 def test_backoff_is_exponential_bounded_and_cannot_overflow() -> None:
-    assert [backoff_seconds(2, n, 3600) for n in (1, 2, 3)] == [2, 4, 8]
-    assert backoff_seconds(10, 1000, 3600) == 3600
+    assert [backoff_seconds(n, base=2, longest=3600) for n in (1, 2, 3)] == [2, 4, 8]
+    assert backoff_seconds(1000, base=10, longest=3600) == 3600
+    assert backoff_seconds(1000, base=10, longest=0) == MAX_DURATION
+    assert [backoff_seconds(n, base=1, delay=30) for n in (1, 2)] == [30, 30]
+    assert backoff_seconds(9999, base=10, delay=0) == 0
+
+
+def test_jitter_is_a_share_of_the_wait_on_either_side() -> None:
+    shares = iter((0.0, 0.5, 1.0))
+    waits = [backoff_seconds(3, base=2, jitter=0.5, chance=lambda: next(shares)) for _ in range(3)]
+    assert waits == [4, 8, 12]
 
 
 def test_retries_follow_the_first_run() -> None:

@@ -373,7 +373,7 @@ def test_a_zero_limits_no_wait_between_attempts(queue: Queue, clock: FakeClock) 
     run(queue, FAILED)
 
     assert queue.job("a").run_at == clock() + 1_000_000
-    assert backoff_seconds(1000, 1000, 0) == MAX_DURATION
+    assert backoff_seconds(1000, base=1000) == MAX_DURATION
 
 
 def test_pruning_removes_only_what_is_old_enough(queue: Queue, clock: FakeClock) -> None:

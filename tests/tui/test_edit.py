@@ -37,7 +37,7 @@ async def test_a_waiting_job_is_edited(backstage: Backstage, tmp_path: Path) -> 
         await _edit(stage)
         await stage.until_shown("Edit wait1, PENDING")
         assert _typed(stage)["command"] == "make tset"
-        assert _typed(stage)["timeout"] == "90"
+        assert _typed(stage)["timeout"] == "1m30s"
         await stage.fill(command="make test", max_retries="7", label="")
         await stage.press("enter")
         await stage.until_screen(JobsScreen)

@@ -221,7 +221,7 @@ async def test_editing_keeps_what_the_form_does_not_show(backstage: Backstage) -
         await _go(stage, "‖ PAUSED")
         await stage.press("e")
         await stage.until_screen(ScheduleForm)
-        await stage.until_shown("Edit schedule beat", "10m00s")
+        await stage.until_shown("Edit schedule beat", "10m")
         assert "s3cret" not in stage.shown()
         await stage.fill(command="./other")
         await stage.press("enter")
