@@ -12,10 +12,13 @@ from queuectl_tui.confirm import ask_bulk
 from queuectl_tui.output import print_json, print_json_array, print_wrapped_table, setting_to_json
 from queuectl_tui.session import current_queue
 from queuectl_tui.text import counted, escape
-from store.settings import lookup
+from store.late import Late
 
 if TYPE_CHECKING:
+    from store import settings as table
     from store.queue import Queue
+else:
+    table = Late("store.settings")  # it knows SQLite, which no help needs
 
 
 @click.group("config")
@@ -50,7 +53,7 @@ def get(key: str, as_json: bool) -> None:
     """Print a setting's value."""
     settings = current_queue().settings
     if as_json:
-        setting = lookup(key)
+        setting = table.lookup(key)
         print_json(setting_to_json(setting, settings.values()[setting.name]))
     else:
         streams.write(f"{escape(settings.get(key))}\n")
@@ -79,7 +82,7 @@ def unset(key: str, yes: bool) -> None:
 
 def _confirm_loss(queue: Queue, key: str, value: str | None, *, yes: bool) -> None:
     """Ask where jobs or outputs that are kept so far would be deleted."""
-    setting = lookup(key)
+    setting = table.lookup(key)
     if yes or not setting.name.startswith("keep_"):
         return
     lost = queue.excess_with(key, value)

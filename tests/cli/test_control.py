@@ -277,7 +277,7 @@ def test_yes_answers(ok: Ok) -> None:
     assert ids(ok) == ["c"]
 
 
-@pytest.mark.parametrize(("ran_for", "asked"), [(59_000, False), (125_000, True)])
+@pytest.mark.parametrize(("ran_for", "asked"), [(30_000, False), (125_000, True)])
 def test_cancel_asks_about_what_has_run_for_long(
     ran_for: int, asked: bool, db: Path, ok: Ok, queue: Queue
 ) -> None:
