@@ -8,10 +8,14 @@ from collections.abc import Sequence
 
 from store.errors import InvalidInput
 
-UNMET = """
-    SELECT 1 FROM dependency JOIN job AS needed ON needed.seq = dependency.needs
-    WHERE dependency.job = job.seq AND needed.state <> 'completed'
+IS_UNMET = """
+    needed.state <> 'completed'
     AND NOT (job.on_dependency_failure = 'run' AND needed.state IN ('dead', 'cancelled'))
+"""
+"""Whether a row of ``job`` still waits for that of ``needed``."""
+UNMET = f"""
+    SELECT 1 FROM dependency JOIN job AS needed ON needed.seq = dependency.needs
+    WHERE dependency.job = job.seq AND {IS_UNMET}
 """
 """Of a row of ``job``: something it still waits for."""
 

@@ -429,6 +429,17 @@ class Status(NamedTuple):
         )
 
 
+class Leftover(NamedTuple):
+    """Unfinished jobs that will not run by themselves: of each paused queue; else held ones, and
+    those blocked behind some that are not, of which ``behind`` names a few."""
+
+    paused: Mapping[str, int]
+    held: int
+    blocked: int
+    behind: tuple[tuple[str, JobState], ...]
+    behind_more: bool
+
+
 class JobFilter(NamedTuple):
     """Which jobs are meant; every given part must hold.
 

@@ -5,12 +5,19 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from store import doorbell, overview
 from store.database import Database
 from store.errors import QueueError
 from store.fielderrors import did_you_mean
-from store.jobs import JobState, QueueDepth
+from store.jobs import JobState, Leftover, QueueDepth
+from store.late import Late
+
+if TYPE_CHECKING:
+    from store import leftover
+else:
+    leftover = Late("store.leftover")
 
 
 class Queues:
@@ -37,6 +44,24 @@ class Queues:
                 )
                 for info in overview.queues(connection)
             ]
+
+    def goes_on(self, names: Sequence[str]) -> bool:
+        """Whether in these queues (none: all) a job runs, or will without anybody's doing.
+
+        What is held, in a paused queue or blocked behind what doesn't run will not.
+        """
+        with self._database.read() as connection:
+            return leftover.goes_on(connection, json.dumps(names))
+
+    def left(self, names: Sequence[str]) -> Leftover:
+        """What is left in these queues (none: all) when nothing in them goes on."""
+        with self._database.read() as connection:
+            return leftover.left(connection, json.dumps(names))
+
+    def died(self, names: Sequence[str], since: int) -> int:
+        """How many jobs of these queues (none: all) are dead, and died since then (UTC ms)."""
+        with self._database.read() as connection:
+            return leftover.died(connection, json.dumps(names), since)
 
     def set_paused(self, names: Sequence[str] | None, paused: bool) -> list[str]:
         """Pause or resume queues (``None``: all); their names. Raises ``QueueError``: unknown."""

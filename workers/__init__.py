@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from store import DEFAULT_POOL, open_store
 from workers.control import (
+    LeftAlready,
     as_seen,
     crew,
     how_paused,
@@ -17,6 +18,7 @@ from workers.control import (
 )
 
 __all__ = [
+    "LeftAlready",
     "as_seen",
     "crew",
     "how_paused",
@@ -37,9 +39,11 @@ def run_supervisor(
     queues: Sequence[str] = (),
     narrate: Callable[[str], None],
     report: bool = False,
+    until_empty: bool = False,
 ) -> int:
     """Supervise in this process until told to stop; the exit code.
 
+    ``until_empty``: also leave once nothing in the queues goes on; 1 if a job died by then.
     ``narrate`` gets one line an event, with ``report`` also one for each job's start and end; what
     jobs printed may be in it, unescaped. Raises ``PoolRunning``.
     """
@@ -47,5 +51,11 @@ def run_supervisor(
 
     queue = open_store(url, durable=False, patience=2.0, check=True)
     return Supervisor(
-        queue, pool=pool, count=count, queues=queues, narrate=narrate, report=report
+        queue,
+        pool=pool,
+        count=count,
+        queues=queues,
+        narrate=narrate,
+        report=report,
+        until_empty=until_empty,
     ).run()

@@ -1,7 +1,7 @@
 """The processes behind ``worker start``; people start them with ``queuectl-tui worker start``.
 
 python -P -m queuectl_tui.process worker STORE ID [--report] [--paused] [QUEUE…]
-python -P -m queuectl_tui.process supervisor STORE POOL COUNT [QUEUE…]
+python -P -m queuectl_tui.process supervisor STORE POOL COUNT [--until-empty] [QUEUE…]
 """
 
 from __future__ import annotations
@@ -19,20 +19,31 @@ PATIENCE = 0.3  # seconds to wait for the store before looking at signals and or
 def worker(url: str, worker_id: str, *rest: str) -> int:
     from workers.worker import Worker
 
-    queues = [word for word in rest if not word.startswith("--")]
     queue = open_store(url, create=False, durable=False, patience=PATIENCE)
     one = Worker(
-        queue, worker_id, queues=queues, report="--report" in rest, paused="--paused" in rest
+        queue, worker_id, queues=_names(rest), report="--report" in rest, paused="--paused" in rest
     )
     gc.freeze()  # what is there by now stays: no collection need look through it
     one.run()
     return 0
 
 
-def supervisor(url: str, pool: str, count: str, *queues: str) -> int:
+def supervisor(url: str, pool: str, count: str, *rest: str) -> int:
     from workers import run_supervisor
 
-    return run_supervisor(url, pool=pool, count=int(count), queues=queues, narrate=_log)
+    return run_supervisor(
+        url,
+        pool=pool,
+        count=int(count),
+        queues=_names(rest),
+        narrate=_log,
+        until_empty="--until-empty" in rest,
+    )
+
+
+def _names(words: Sequence[str]) -> list[str]:
+    """Those that are no options."""
+    return [word for word in words if not word.startswith("--")]
 
 
 def _log(event: str) -> None:

@@ -12,17 +12,28 @@ from pathlib import Path
 from store import DEFAULT_POOL, QueueError, Snapshot, Status, Worker, WorkerKind, WorkerState
 from store.queue import Queue
 from workers import processes
+from workers.until_empty import UntilEmpty
 
 _START_PATIENCE = 20.0
 _LOOK_EVERY = 0.02
 
 
+class LeftAlready(QueueError):
+    """A supervisor that was to leave once nothing goes on did so before its workers were up."""
+
+
 def start_detached(
-    queue: Queue, *, pool: str = DEFAULT_POOL, count: int = 1, queues: Sequence[str] = ()
+    queue: Queue,
+    *,
+    pool: str = DEFAULT_POOL,
+    count: int = 1,
+    queues: Sequence[str] = (),
+    until_empty: bool = False,
 ) -> Worker:
     """Start a supervisor that outlives this process; returned once its workers are up.
 
-    Raises ``QueueError`` when the pool is running already, or its workers don't come up.
+    Raises ``QueueError`` when the pool is running already, or its workers don't come up, and
+    ``LeftAlready``.
     """
     import subprocess
 
@@ -31,9 +42,9 @@ def start_detached(
     log = os.open(log_path, flags, 0o600)
     try:
         said_before = os.fstat(log).st_size
-        role = ["supervisor", queue.url, pool, str(count), *queues]
+        options = ["--until-empty"] if until_empty else []
         process = subprocess.Popen(
-            process_command(*role),
+            process_command("supervisor", queue.url, pool, str(count), *options, *queues),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=log,
@@ -48,7 +59,9 @@ def start_detached(
         if supervisor is not None:
             process.returncode = 0  # it lives on its own now
             return supervisor
-        if process.poll() is not None:
+        if process.poll() == 0 and until_empty:
+            raise LeftAlready(UntilEmpty(queue, queues).left())
+        if process.returncode is not None:
             raise QueueError(_last_words(log_path, said_before))
         time.sleep(_LOOK_EVERY)
     raise QueueError(f"the workers did not come up within {_START_PATIENCE:g}s; see {log_path}")

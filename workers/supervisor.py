@@ -28,6 +28,7 @@ from workers import journal, processes
 from workers.adopted import Adopted, Ended, Reaped
 from workers.control import how_paused, process_command
 from workers.hooks import Hooks
+from workers.until_empty import UntilEmpty
 from workers.wakeup import Wakeup
 from workers.wal import LogKeeper
 from workers.worker import HEARTBEAT_EVERY, Order
@@ -73,8 +74,12 @@ class Supervisor:
         queues: Sequence[str] = (),
         narrate: Narrate,
         report: bool = False,
+        until_empty: bool = False,
     ) -> None:
-        """``report``: also narrate every job that starts or ends. Raises ``PoolRunning``."""
+        """``report``: also narrate every job that starts or ends.
+
+        ``until_empty``: leave once nothing in the queues goes on. Raises ``PoolRunning``.
+        """
         self._queue = queue
         self._pool = pool
         self._queues = tuple(queues)
@@ -90,6 +95,7 @@ class Supervisor:
         self._orphans: Reaped = {}
         self._orders = Orders(count=count, paused=False, stop=None)
         self._told_paused = self._told_low = False
+        self._until_empty = UntilEmpty(queue, self._queues) if until_empty else None
         self._first_signal_at: float | None = None
         self._failed_starts = 0
         self._trouble: str | None = None
@@ -132,12 +138,13 @@ class Supervisor:
             self._queue.registry.unregister(self._id)
         self._narrate("stopped: no worker is left")
         os.close(self._lock)
-        return 0
+        return self._exit_code()
 
     def tick(self) -> None:
         self._reap()
         self._end_stalled()  # before anything that a stalled one may keep from the store
         self._obey()
+        self._leave_when_empty()
         self._adopt()
         self._heartbeat()
         self._rescue()
@@ -445,6 +452,20 @@ class Supervisor:
         for member in self._crew.values():
             member.leaving = False  # they are told (again)
         self._due.pop("say", None)
+
+    def _leave_when_empty(self) -> None:
+        until = self._until_empty
+        if until is not None and self._orders.stop is None and until.is_empty():
+            self._narrate(until.left())
+            self._announce_stop("drain")
+            self._orders = self._orders._replace(stop="drain")
+
+    def _exit_code(self) -> int:
+        """1 when jobs died in a pool that was to leave once it is empty."""
+        died = 0 if self._until_empty is None else self._until_empty.died()
+        if died:
+            self._narrate(f"{died} of its jobs died; list them with: queuectl-tui dlq list")
+        return 1 if died else 0
 
     def _say_what_runs(self) -> None:
         for worker in self._queue.workers():

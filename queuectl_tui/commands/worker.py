@@ -65,31 +65,62 @@ def command() -> None:
 @click.option("--queue", "queues", type=Name(), multiple=True, help="Serve only this; repeatable.")
 @click.option("--pool", type=Name(), default="default", show_default=True, help="The pool's name.")
 @click.option("--detach", is_flag=True, help="Return once the workers are up; they stay.")
+@click.option("--until-empty", is_flag=True, help="Leave once nothing is left to run.")
 def start(
-    number: int | None, count: int | None, queues: tuple[str, ...], pool: str, detach: bool
+    *,
+    number: int | None,
+    count: int | None,
+    queues: tuple[str, ...],
+    pool: str,
+    detach: bool,
+    until_empty: bool,
 ) -> int:
     """Run jobs with COUNT workers, in the foreground until Ctrl-C.
 
     The first Ctrl-C lets running jobs end, a second one stops them and gives them back.
+
+    With --until-empty they leave once nothing in their queues runs, is ready or will be: jobs that
+    are held, in a paused queue, or blocked behind such ones are named and left. The exit code is 1
+    if a job died meanwhile.
     """
     import workers
 
     count = _one_count(number, count)
     queue = current_queue(create=True)
     if detach:
-        supervisor = workers.start_detached(queue, pool=pool, count=count, queues=queues)
-        streams.narrate(
-            f"Supervisor {supervisor.id} (pid {supervisor.pid}) keeps {counted(count, 'worker')}"
-            " up; stop with: queuectl-tui worker stop"
-        )
-        if pool in queue.registry.paused_pools():
-            streams.narrate(workers.how_paused(pool))
-        return 0
+        return _start_detached(queue, count, queues=queues, pool=pool, until_empty=until_empty)
     url = queue.url
     queue.close()
     return workers.run_supervisor(
-        url, pool=pool, count=count, queues=queues, narrate=_narrate, report=True
+        url,
+        pool=pool,
+        count=count,
+        queues=queues,
+        narrate=_narrate,
+        report=True,
+        until_empty=until_empty,
     )
+
+
+def _start_detached(
+    queue: Queue, count: int, *, queues: Sequence[str], pool: str, until_empty: bool
+) -> int:
+    import workers
+
+    try:
+        supervisor = workers.start_detached(
+            queue, pool=pool, count=count, queues=queues, until_empty=until_empty
+        )
+    except workers.LeftAlready as left:
+        streams.narrate(f"The workers have left already: {left}")
+        return 0
+    streams.narrate(
+        f"Supervisor {supervisor.id} (pid {supervisor.pid}) keeps {counted(count, 'worker')}"
+        " up; stop with: queuectl-tui worker stop"
+    )
+    if pool in queue.registry.paused_pools():
+        streams.narrate(workers.how_paused(pool))
+    return 0
 
 
 @command.command()

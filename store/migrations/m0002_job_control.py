@@ -25,6 +25,7 @@ STATEMENTS = (
     CREATE INDEX job_due ON job (run_at) WHERE ready = 0 AND held_by IS NULL AND held = 0
     AND parked = 0 AND state IN ('pending', 'failed')
     """,
+    "CREATE INDEX job_on_hold ON job (queue, state) WHERE held = 1",
     "CREATE INDEX job_parked ON job (queue, label, priority DESC, seq) WHERE parked = 1",
     "ALTER TABLE attempt ADD COLUMN pause_requested INTEGER NOT NULL DEFAULT 0",
     "ALTER TABLE attempt ADD COLUMN paused_since INTEGER",

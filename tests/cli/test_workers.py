@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 import pytest
 
 import workers
-from store import WorkerKind, WorkerState
+from store import JobState, WorkerKind, WorkerState
 from store.queue import Queue
-from tests.cli.conftest import Cli, one_error
+from tests.cli.conftest import Cli, Program, one_error
 from workers.cpus import usable_cpus
 
 Ok = Callable[..., str]
@@ -99,3 +99,17 @@ def test_a_paused_pool_is_still_paused_when_it_starts_again(cli: Cli, ok: Ok, qu
     assert {worker.kind for worker in workers.crew(queue)} == set(WorkerKind)
     ok("worker", "resume")
     assert {worker.state for worker in workers.crew(queue)} == {WorkerState.IDLE}
+
+
+# -- Until nothing is left
+
+
+def test_workers_may_leave_when_nothing_is_left(program: Program, ok: Ok, queue: Queue) -> None:
+    ok("enqueue", "--id", "a", "true")
+    foreground = program.run("worker", "start", "--until-empty")
+    assert foreground.returncode == 0
+    assert queue.job("a").state is JobState.COMPLETED
+
+    detached = program.run("worker", "start", "--until-empty", "--detach")
+    assert detached.returncode == 0
+    assert detached.stderr == b"The workers have left already: no job is left to run\n"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
+from typing import Any
+
 import pytest
 
 from store import (
@@ -187,3 +190,41 @@ def test_only_so_many_finished_jobs_are_kept(queue: Queue) -> None:
     while queue.prune():
         pass
     assert [job.id for job in queue.jobs()] == ["job9", "job8", "job7"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "goes_on"),
+    [
+        ({}, True),
+        ({"delay": 3600}, True),
+        ({"queue": "paused"}, False),
+        ({"depends_on": ("held",)}, False),
+        ({"depends_on": ("held",), "on_dependency_failure": OnDependencyFailure.RUN}, False),
+    ],
+)
+def test_what_goes_on_without_anybodys_doing(
+    queue: Queue, fields: dict[str, Any], goes_on: bool
+) -> None:
+    add(queue, "held")
+    add(queue, "elsewhere", queue="b")
+    with sqlite3.connect(queue.path) as connection:
+        connection.execute("UPDATE job SET ready = 0, held = 1 WHERE id = 'held'")
+    assert not queue.queues.goes_on(["default", "paused"])
+
+    add(queue, "job", **fields)
+    queue.queues.set_paused(["paused"] if "queue" in fields else [], True)
+
+    assert queue.queues.goes_on(["default", "paused"]) is goes_on
+    assert queue.queues.goes_on([])
+
+
+def test_a_running_job_goes_on_though_its_queue_is_paused(queue: Queue) -> None:
+    add(queue, "a", queue="mail")
+    lease = claim(queue)
+    queue.queues.set_paused(["mail"], True)
+    assert queue.queues.goes_on(["mail"])
+
+    queue.finish(lease, FAILED)  # it would be tried again
+    assert not queue.queues.goes_on(["mail"])
+    queue.queues.set_paused(["mail"], False)
+    assert queue.queues.goes_on(["mail"])
