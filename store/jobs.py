@@ -221,6 +221,14 @@ def _line(command: str | None, argv: tuple[str, ...] | None) -> str:
     return shlex.join(argv or ())
 
 
+class NotRetried(NamedTuple):
+    """A job that a change of many leaves as it is: ``holder`` has its ``unique_key``."""
+
+    id: str
+    unique_key: str
+    holder: str
+
+
 class Outlook(NamedTuple):
     """How a job stands. ``is_over``: nothing more happens to it unless a person does something.
 

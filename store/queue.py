@@ -29,6 +29,7 @@ from store.jobs import (
     JobState,
     Lease,
     NewJob,
+    NotRetried,
     Order,
     Outcome,
     Outlook,
@@ -184,18 +185,43 @@ class Queue:
         """Cancel all unfinished jobs that match; how many."""
         return self._on_matching(wanted, UNFINISHED, self._steering.cancel)
 
-    def retry(self, ids: Sequence[str]) -> list[Job]:
+    def retry(self, ids: Sequence[str], *, dry_run: bool = False) -> list[Job]:
         """Run finished or failed jobs (again) now; all but failed ones start over at 0 attempts.
 
-        Raises ``NoSuchJob``, ``WrongState``, ``KeyInUse``; then none is changed.
+        ``dry_run`` checks everything and changes nothing. Raises ``NoSuchJob``, ``WrongState``,
+        ``KeyInUse``; then none is changed.
+        """
+        with suppress(_DryRun), self._change() as connection:
+            self._steering.retry(connection, overview.seqs(connection, ids))
+            jobs = reads.named(self._database.query, ids)
+            if dry_run:
+                raise _DryRun
+        return jobs
+
+    def retry_possible(self, ids: Sequence[str]) -> tuple[list[Job], list[NotRetried]]:
+        """Like ``retry``, but leaves out jobs whose unique keys are in use; which, and why.
+
+        Of several with one key the newest is retried. Raises ``NoSuchJob``, ``WrongState``.
         """
         with self._change() as connection:
-            self._steering.retry(connection, overview.seqs(connection, ids))
-            return reads.named(self._database.query, ids)
+            chosen = overview.seqs(connection, ids)
+            possible, left = self._steering.retry_possible(connection, chosen)
+            return reads.jobs_at(self._database.query, possible, JobFilter()), left
 
-    def retry_matching(self, wanted: JobFilter) -> int:
-        """Retry all finished or failed jobs that match; how many."""
-        return self._on_matching(wanted, RETRYABLE, self._steering.retry)
+    def retry_matching(
+        self, wanted: JobFilter, *, dry_run: bool = False
+    ) -> tuple[list[str], list[NotRetried]]:
+        """``retry_possible`` all finished or failed jobs that match; their ids, oldest first."""
+        states = (wanted.states or RETRYABLE) & RETRYABLE
+        if not states:
+            return [], []
+        with suppress(_DryRun), self._change() as connection:
+            chosen = reads.matching(self._database.query, wanted._replace(states=states))
+            possible, left = self._steering.retry_possible(connection, chosen)
+            ids = reads.ids_at(self._database.query, possible)
+            if dry_run:
+                raise _DryRun
+        return ids, left
 
     def revert(self, before: Sequence[Job], after: Sequence[Job]) -> int:
         """Undo a retry, or the cancelling of a waiting job; how many could be.

@@ -104,6 +104,12 @@ def ids(database: peewee.Database, wanted: JobFilter, order: Order) -> list[str]
     return [row[0] for row in query.tuples().execute(database)]
 
 
+def ids_at(database: peewee.Database, rows: Sequence[int]) -> list[str]:
+    """The ids of the jobs in these rows, the oldest first."""
+    query = JobRow.select(JobRow.id).where(_in_rows(rows)).order_by(JobRow.seq)
+    return [row[0] for row in query.tuples().execute(database)]
+
+
 def jobs_at(database: peewee.Database, rows: Sequence[int], wanted: JobFilter) -> list[Job]:
     """Those of the jobs in these rows that match, in the order of the rows."""
     query = JobRow.select(*_JOB_FIELDS).where(_in_rows(rows), *conditions(wanted))

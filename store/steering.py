@@ -25,6 +25,7 @@ from store.jobs import (
     JobFilter,
     JobState,
     NewJob,
+    NotRetried,
     Stream,
 )
 from store.late import Late
@@ -88,6 +89,17 @@ class Steering:
             dependencies.resettle(connection, chosen, now=now)
         except sqlite3.IntegrityError as error:
             raise _held_key(connection, chosen) or error from error
+
+    def retry_possible(
+        self, connection: sqlite3.Connection, chosen: Sequence[int]
+    ) -> tuple[list[int], list[NotRetried]]:
+        """Retry those whose unique keys are free, of several with one key the newest.
+
+        Returns which these are, and the others.
+        """
+        possible, left = retryable(connection, chosen)
+        self.retry(connection, possible)
+        return possible, left
 
     def revert(
         self, connection: sqlite3.Connection, before: Sequence[Job], after: Sequence[Job]
@@ -161,6 +173,18 @@ class Steering:
         return tuple(row[COLUMNS.index(name)] for name in _EDITED)
 
 
+def retryable(
+    connection: sqlite3.Connection, chosen: Sequence[int]
+) -> tuple[list[int], list[NotRetried]]:
+    """Which jobs a retry of them all could bring back, and which others hold whose unique keys."""
+    holders = dict(connection.execute(_HOLDERS_OF_KEYS, (json.dumps(chosen),)).fetchall())
+    left = {}
+    for seq, job_id, key in connection.execute(_FINISHED_WITH_KEYS, (json.dumps(chosen),)):
+        if holders.setdefault(key, job_id) != job_id:
+            left[seq] = NotRetried(job_id, key, holders[key])
+    return [seq for seq in chosen if seq not in left], [*left.values()]
+
+
 def _require(
     connection: sqlite3.Connection,
     chosen: Sequence[int],
@@ -203,6 +227,17 @@ _EDIT = f"UPDATE job SET {_ASSIGNED}, ready = 0, updated_at = ? WHERE seq = ?"
 _HOLDER_OF_KEY = """
     SELECT id FROM job
     WHERE unique_key = ? AND seq <> ? AND state NOT IN ('completed', 'dead', 'cancelled')
+"""
+_HOLDERS_OF_KEYS = """
+    SELECT holder.unique_key, holder.id FROM job AS wanted JOIN job AS holder
+    ON holder.unique_key = wanted.unique_key
+    WHERE wanted.seq IN (SELECT value FROM json_each(?)) AND wanted.unique_key IS NOT NULL
+    AND holder.unique_key IS NOT NULL AND holder.state NOT IN ('completed', 'dead', 'cancelled')
+"""
+_FINISHED_WITH_KEYS = """
+    SELECT seq, id, unique_key FROM job
+    WHERE seq IN (SELECT value FROM json_each(?)) AND unique_key IS NOT NULL
+    AND state IN ('completed', 'dead', 'cancelled') ORDER BY seq DESC
 """
 _NEEDED_BY_UNFINISHED = """
     SELECT needed.id, waiting.id FROM dependency

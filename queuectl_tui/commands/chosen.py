@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import wraps
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,8 @@ import click
 
 from queuectl_tui import streams
 from queuectl_tui.commands.options import ids_argument, require_filled, states_option
-from store import Job, JobFilter, JobState, Order, WrongState
+from queuectl_tui.text import counted
+from store import Job, JobFilter, JobState, NotRetried, Order, QueueError, WrongState
 
 if TYPE_CHECKING:
     from store.queue import Queue
@@ -19,6 +20,23 @@ if TYPE_CHECKING:
 Function = Callable[..., Any]
 
 ANY = frozenset(JobState)
+_NAMED = 5
+
+
+def print_ids(ids: Iterable[str]) -> None:
+    """One a line."""
+    streams.write("".join(f"{job_id}\n" for job_id in ids))
+
+
+def require_none_left(left: Sequence[NotRetried]) -> None:
+    """Raises ``QueueError`` that says which jobs were left as they are, and why."""
+    if left:
+        named = [
+            f"{one.id} (unique_key {one.unique_key!r} is held by {one.holder})" for one in left
+        ]
+        more = [f"{len(left) - _NAMED} more"] if len(left) > _NAMED else []
+        what = f"{counted(len(left), 'job')} left as {'it is' if len(left) == 1 else 'they are'}"
+        raise QueueError(f"{what}: {', '.join([*named[:_NAMED], *more])}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +71,7 @@ class Chosen:
 
     def print_ids(self, queue: Queue) -> None:
         """What a dry run prints."""
-        for job_id in self.ids_in(queue):
-            streams.write(f"{job_id}\n")
+        print_ids(self.ids_in(queue))
 
     def _allowed(self, job: Job) -> Job:
         if job.state not in self.states:

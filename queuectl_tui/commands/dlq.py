@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import click
 
 from queuectl_tui import streams
-from queuectl_tui.commands.chosen import Chosen
+from queuectl_tui.commands.chosen import Chosen, print_ids, require_none_left
 from queuectl_tui.commands.options import (
     all_option,
     ids_argument,
@@ -24,7 +24,7 @@ from queuectl_tui.confirm import confirm_deletion
 from queuectl_tui.output import job_to_json, print_json_array, print_table
 from queuectl_tui.session import current_queue
 from queuectl_tui.text import local_time
-from store import Job, JobFilter, JobState
+from store import Job, JobFilter, JobState, NotRetried
 
 _dry_run_option = click.option(
     "--dry-run", is_flag=True, help="Print the ids of the jobs that are meant."
@@ -71,16 +71,24 @@ def retry(
     label: str | None,
     dry_run: bool,
 ) -> None:
-    """Run dead jobs again, their attempts back at 0: named ones, or all that match a filter."""
+    """Run dead jobs again, their attempts back at 0: named ones, or all that match a filter.
+
+    Of those that match, jobs whose unique key is in use are left dead (exit code 1); of several
+    with the same key the newest runs.
+    """
     store = current_queue()
     chosen = _chosen(ids, everything, _dead(queue, search, label))
-    if dry_run:
-        chosen.print_ids(store)
-    elif chosen.wanted is not None:
-        streams.narrate(f"{store.retry_matching(chosen.wanted)} pending again")
+    left: Sequence[NotRetried] = ()
+    if chosen.wanted is not None:
+        retried, left = store.retry_matching(chosen.wanted, dry_run=dry_run)
     else:
         chosen.jobs(store)  # refuses others than dead ones
-        streams.narrate(f"{len(store.retry(ids))} pending again")
+        retried = [job.id for job in store.retry(ids, dry_run=dry_run)]
+    if dry_run:
+        print_ids(retried)
+    else:
+        streams.narrate(f"{len(retried)} pending again")
+    require_none_left(left)
 
 
 @command.command("delete")

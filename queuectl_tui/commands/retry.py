@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from queuectl_tui import streams
-from queuectl_tui.commands.chosen import Chosen, chosen_jobs
+from queuectl_tui.commands.chosen import Chosen, chosen_jobs, print_ids, require_none_left
 from queuectl_tui.session import current_queue
 from store import RETRYABLE, JobState
 
@@ -15,13 +15,22 @@ from store import RETRYABLE, JobState
 def command(chosen: Chosen, dry_run: bool) -> None:
     """Run completed, failed, dead or cancelled jobs again, now.
 
-    They are named, or all that match a filter; completed ones only if --state says so.
+    They are named, or all that match a filter; completed ones only if --state says so. Of those
+    that match, jobs whose unique key is in use are left as they are (exit code 1); of several with
+    the same key the newest runs.
     """
     queue = current_queue()
-    if dry_run:
-        chosen.print_ids(queue)
-        return
     if chosen.wanted is not None:
-        streams.narrate(f"{queue.retry_matching(chosen.wanted)} to run again")
-    for job in queue.retry(chosen.ids) if chosen.ids else ():
+        ids, left = queue.retry_matching(chosen.wanted, dry_run=dry_run)
+        if dry_run:
+            print_ids(ids)
+        else:
+            streams.narrate(f"{len(ids)} to run again")
+        require_none_left(left)
+        return
+    jobs = queue.retry(chosen.ids, dry_run=dry_run)
+    if dry_run:
+        print_ids(chosen.ids)
+        return
+    for job in jobs:
         streams.narrate(f"{job.id}: {job.state.label}")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 from queuectl_tui.screens.confirm import Question
 from queuectl_tui.screens.session import Answer, Deed, Lane, Session
 from queuectl_tui.text import duration
-from store import FINISHED, RETRYABLE, UNFINISHED, Job, JobFilter, JobState, QueueError
+from store import FINISHED, RETRYABLE, UNFINISHED, Job, JobFilter, JobState, NotRetried, QueueError
 
 if TYPE_CHECKING:
     from store.queue import Queue
@@ -87,11 +87,18 @@ class JobActions:
 
     async def _retry(self, jobs: Sequence[Job]) -> bool:
         ids = [job.id for job in jobs]
-        done = await self._change(lambda queue: (queue.present(ids), queue.retry(ids)))
-        if done is not None:
-            self._remember(f"retry of {_amount(jobs)}", *done)
-            self._voice.say(f"Retrying {_amount(jobs)} · u undoes it")
-        return done is not None
+        done = await self._change(lambda queue: (queue.present(ids), *queue.retry_possible(ids)))
+        if done is None:
+            return False
+        before, after, left = done
+        if not after:
+            self._voice.complain(_left_out(left))
+            return False
+        self._remember(f"retry of {_amount(after)}", before, after)
+        self._voice.say(f"Retrying {_amount(after)} · u undoes it")
+        if left:
+            self._voice.complain(_left_out(left))
+        return True
 
     async def cancel(self, ids: Sequence[str], *, listed: JobFilter | None = None) -> bool:
         """Cancels the jobs; asks if any of them runs."""
@@ -221,6 +228,13 @@ class JobActions:
         except (QueueError, OSError) as error:
             self._voice.complain(str(error))
             return None
+
+
+def _left_out(left: Sequence[NotRetried]) -> str:
+    first = left[0]
+    if len(left) == 1:
+        return f"{first.id} stays as it is: {first.holder} has its unique key {first.unique_key!r}"
+    return f"{len(left):,} stay as they are: others have their unique keys, {first.holder} one"
 
 
 def _delete(queue: Queue, ids: Sequence[str]) -> bool:

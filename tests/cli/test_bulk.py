@@ -100,6 +100,34 @@ def test_dlq_retry(ok: Ok, queue: Queue) -> None:
     assert (states(queue)["dead"], states(queue)["gone"]) == ("pending", "cancelled")
 
 
+@pytest.mark.parametrize("words", [("dlq", "retry", "--all"), ("retry", "--label", "keyed")])
+def test_those_are_retried_whose_unique_keys_are_free(
+    words: tuple[str, ...], cli: Cli, ok: Ok, queue: Queue
+) -> None:
+    ok("cancel", "--state", "pending")
+    ok("dlq", "delete", "--all", "--yes")
+    for at in range(8):
+        ok(*("enqueue", "--id", f"k{at}", "--label", "keyed", "--max-retries", "0"), "x")
+        ok("edit", f"k{at}", "--unique-key", "k" if at < 7 else "free")
+        died(queue)
+    keys = ", ".join(f"k{at} (unique_key 'k' is held by k6)" for at in (5, 4, 3, 2, 1))
+    told = f"6 jobs left as they are: {keys}, 1 more"
+
+    dry = cli(*words, "--dry-run")
+    assert (dry.exit_code, dry.stdout.split(), one_error(dry)) == (1, ["k6", "k7"], told)
+    assert states(queue)["k6"] == "dead"
+    named = cli(*words[: words.index("retry") + 1], "k5", "k6", "--dry-run")
+    assert (named.exit_code, named.stdout) == (1, "")
+
+    done = cli(*words)
+    assert (done.exit_code, one_error(done)) == (1, told)
+    assert done.stderr.startswith("2 ")
+    assert (states(queue)["k6"], states(queue)["k5"]) == ("pending", "dead")
+
+    again = cli(*words[: words.index("retry") + 1], "k5")
+    assert (again.exit_code, "held by unfinished job k6" in one_error(again)) == (1, True)
+
+
 def test_wait_counts_those_that_have_ended(cli: Cli, ok: Ok) -> None:
     assert cli("wait", "--queue", "mail", "--state", "completed").exit_code == 0
     assert cli("wait", "--queue", "mail", "--state", "completed", "--state", "dead").exit_code == 1

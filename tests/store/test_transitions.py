@@ -14,6 +14,7 @@ from store import (
     LeaseLost,
     NewJob,
     NoSuchJob,
+    NotRetried,
     Outcome,
     Output,
     Stream,
@@ -328,8 +329,52 @@ def test_matching_jobs_are_retried_and_counted(queue: Queue) -> None:
     for _ in range(3):
         run(queue, FAILED)
     dead = JobFilter(states=frozenset({JobState.DEAD}), queue="mail")
-    assert queue.retry_matching(dead) == 2
+    assert queue.retry_matching(dead) == (["a", "b"], [])
     assert queue.job("c").state is JobState.DEAD
+
+
+def test_of_many_those_are_retried_whose_keys_are_free(queue: Queue) -> None:
+    for name, key in (("old", "k"), ("new", "k"), ("taken", "t"), ("free", None)):
+        add(queue, name, unique_key=key, max_retries=0)
+        run(queue, FAILED)
+    add(queue, "holder", unique_key="t")
+    before = queue.jobs()
+    left = [NotRetried("taken", "t", "holder"), NotRetried("old", "k", "new")]
+
+    assert queue.retry_matching(JobFilter(), dry_run=True) == (["new", "free"], left)
+    assert queue.jobs() == before
+    assert queue.retry_matching(JobFilter()) == (["new", "free"], left)
+    assert queue.job("new").state is JobState.PENDING
+    assert queue.job("old").state is JobState.DEAD
+    assert queue.retry_matching(JobFilter(queue="none")) == ([], [])
+
+
+def test_of_named_ones_none_is_retried_unless_the_possible_are_asked_for(queue: Queue) -> None:
+    for name in ("old", "new"):
+        add(queue, name, unique_key="k", max_retries=0)
+        run(queue, FAILED)
+    for dry_run in (True, False):
+        with pytest.raises(KeyInUse):
+            queue.retry(["old", "new"], dry_run=dry_run)
+    before = queue.jobs()
+    assert [job.id for job in queue.retry(["old"], dry_run=True)] == ["old"]
+    assert queue.jobs() == before
+
+    jobs, left = queue.retry_possible(["old", "new"])
+
+    assert [(job.id, job.state) for job in jobs] == [("new", JobState.PENDING)]
+    assert left == [NotRetried("old", "k", "new")]
+
+
+def test_a_job_that_waits_for_its_next_attempt_keeps_its_key(queue: Queue) -> None:
+    add(queue, "old", unique_key="k", max_retries=0)
+    run(queue, FAILED)
+    add(queue, "retrying", unique_key="k")
+    run(queue, FAILED)
+
+    ids, left = queue.retry_matching(JobFilter())
+
+    assert (ids, left) == (["retrying"], [NotRetried("old", "k", "retrying")])
 
 
 def test_only_finished_jobs_can_be_deleted(queue: Queue) -> None:

@@ -105,6 +105,19 @@ async def test_all_dead_that_match_are_retried_after_a_question(backstage: Backs
         assert backstage.state("video1") is DEAD
 
 
+async def test_those_are_retried_whose_unique_keys_are_free(backstage: Backstage) -> None:
+    backstage.dead("old1", unique_key="k")
+    backstage.dead("new1", unique_key="k")
+    async with opened(backstage) as stage:
+        await _go_to_dead(stage, "new1", "old1")
+        await stage.press("R")
+        await stage.until_screen(Confirm)
+        await stage.press("y")
+        await stage.until(lambda: backstage.state("new1") is PENDING)
+        await stage.until(lambda: "old1 stays as it is: new1 has its unique key" in stage.toasts())
+        assert backstage.state("old1") is DEAD
+
+
 async def test_what_is_asked_about_is_what_is_retried(backstage: Backstage) -> None:
     backstage.dead("dead1")
     async with opened(backstage) as stage:
