@@ -71,9 +71,9 @@ class _Root(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args[0] not in _COMMANDS and not args[0].startswith("-"):
-            from store.fielderrors import did_you_mean
+            from queuectl_tui.hints import no_such_command
 
-            ctx.fail(f"no such command: {args[0]}{did_you_mean(args[0], _COMMANDS)}")
+            ctx.fail(no_such_command("", args[0], _COMMANDS))
         return super().resolve_command(ctx, args)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -139,7 +139,7 @@ def _accept_db(command: click.Command) -> None:
 @click.option("--remote/--local", default=None, help="The app saves bandwidth; by itself over SSH.")
 @click.option("--theme", metavar="NAME", help="dark, light, ansi-16 or colour-blind.")
 @click.option("--no-mouse", is_flag=True, help="The app leaves the mouse to the terminal.")
-@click.version_option(__version__, prog_name="queuectl-tui")
+@click.version_option(__version__, "--version", "-V", prog_name="queuectl-tui")
 @click.pass_context
 def root(
     ctx: click.Context, read_only: bool, remote: bool | None, no_mouse: bool, theme: str | None
@@ -189,7 +189,17 @@ def _show_usage_error(error: click.UsageError) -> int:
         help_option = f"{error.ctx.command_path} --help"
         usage = f"{error.ctx.get_usage()}\nTry '{help_option}' for help.\n\n"
         streams.narrate_raw(usage.encode())
-    return _show(error.format_message(), error.exit_code)
+    return _show(_hint_at_option(error) or error.format_message(), error.exit_code)
+
+
+def _hint_at_option(error: click.UsageError) -> str | None:
+    if not isinstance(error, click.NoSuchOption) or error.ctx is None:
+        return None
+    from queuectl_tui.hints import no_such_option
+
+    command = " ".join(error.ctx.command_path.split()[1:])
+    known = [name for option in error.ctx.command.params for name in option.opts]
+    return no_such_option(command, error.option_name, known)
 
 
 def _show_unexpected(error: Exception) -> int:

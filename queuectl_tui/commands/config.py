@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 import click
 
 from queuectl_tui import streams
-from queuectl_tui.commands.options import json_option, yes_option
+from queuectl_tui.commands.options import CommandGroup, json_option, yes_option
 from queuectl_tui.confirm import ask_bulk
 from queuectl_tui.output import print_json, print_json_array, print_wrapped_table, setting_to_json
 from queuectl_tui.session import current_queue
 from queuectl_tui.text import counted, escape
+from store import InvalidInput
 from store.late import Late
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ else:
     table = Late("store.settings")  # it knows SQLite, which no help needs
 
 
-@click.group("config")
+@click.group("config", cls=CommandGroup, also={"show": "get"})
 def command() -> None:
     """Settings: list, get, set or unset them."""
 
@@ -30,6 +31,10 @@ def command() -> None:
 @json_option
 def list_settings(as_json: bool) -> None:
     """List every setting with its value, its default where that is another, and its meaning."""
+    _list(as_json)
+
+
+def _list(as_json: bool) -> None:
     settings = current_queue().settings
     if as_json:
         values = settings.values()
@@ -47,13 +52,15 @@ def list_settings(as_json: bool) -> None:
 
 
 @command.command("get")
-@click.argument("key")
+@click.argument("key", required=False)
 @json_option
-def get(key: str, as_json: bool) -> None:
-    """Print a setting's value."""
-    settings = current_queue().settings
+def get(key: str | None, as_json: bool) -> None:
+    """Print a setting's value; without KEY list them all."""
+    if key is None:
+        _list(as_json)
+        return
+    settings, setting = current_queue().settings, _named(key)
     if as_json:
-        setting = table.lookup(key)
         print_json(setting_to_json(setting, settings.values()[setting.name]))
     else:
         streams.write(f"{escape(settings.get(key))}\n")
@@ -65,9 +72,11 @@ def get(key: str, as_json: bool) -> None:
 @yes_option
 def set_(key: str, value: str, yes: bool) -> None:
     """Change a setting, for every process that uses the store."""
+    setting = _named(key)
+    setting.check(value)
     queue = current_queue(create=True)
-    _confirm_loss(queue, key, value, yes=yes)
-    queue.settings.set(key, value)
+    _confirm_loss(queue, setting, value, yes=yes)
+    queue.settings.set(setting.name, value)
 
 
 @command.command("unset")
@@ -76,16 +85,28 @@ def set_(key: str, value: str, yes: bool) -> None:
 def unset(key: str, yes: bool) -> None:
     """Give a setting its default again."""
     queue = current_queue()
-    _confirm_loss(queue, key, None, yes=yes)
-    queue.settings.unset(key)
+    setting = _named(key)
+    _confirm_loss(queue, setting, None, yes=yes)
+    queue.settings.unset(setting.name)
 
 
-def _confirm_loss(queue: Queue, key: str, value: str | None, *, yes: bool) -> None:
+def _named(key: str) -> table.Setting:
+    """Raises ``InvalidInput``, which also knows what other queues call a setting."""
+    try:
+        return table.lookup(key)
+    except InvalidInput:
+        from queuectl_tui.hints import setting_meant
+
+        if meant := setting_meant(key):
+            raise InvalidInput(f"no such setting: {key[:60]!r}{meant}") from None
+        raise
+
+
+def _confirm_loss(queue: Queue, setting: table.Setting, value: str | None, *, yes: bool) -> None:
     """Ask where jobs or outputs that are kept so far would be deleted."""
-    setting = table.lookup(key)
     if yes or not setting.name.startswith("keep_"):
         return
-    lost = queue.excess_with(key, value)
+    lost = queue.excess_with(setting.name, value)
     parts = (counted(lost.jobs, "job"), f"the output of {counted(lost.outputs, 'attempt')}")
     what = " and ".join(part for part, number in zip(parts, lost, strict=True) if number)
     if what:

@@ -10,6 +10,7 @@ import click
 from queuectl_tui import streams
 from queuectl_tui.commands.chosen import Chosen, print_ids, require_none_left
 from queuectl_tui.commands.options import (
+    CommandGroup,
     all_option,
     ids_argument,
     json_option,
@@ -31,7 +32,7 @@ _dry_run_option = click.option(
 )
 
 
-@click.group("dlq")
+@click.group("dlq", cls=CommandGroup)
 def command() -> None:
     """Dead jobs: list, retry or delete them."""
 

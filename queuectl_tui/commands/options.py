@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import click
@@ -25,6 +25,26 @@ label_option = click.option("--label", metavar="TEXT", help="Only jobs with this
 search_option = click.option(
     "--search", metavar="TEXT", help="Only jobs with this text in id, command or label."
 )
+
+
+class CommandGroup(click.Group):
+    """Commands of one family. ``also`` are other names of some, which help leaves out."""
+
+    def __init__(self, *args: Any, also: Mapping[str, str] | None = None, **how: Any) -> None:
+        super().__init__(*args, **how)
+        self._also = also or {}
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        return super().get_command(ctx, self._also.get(cmd_name, cmd_name))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
+            from queuectl_tui.hints import no_such_command
+
+            ctx.fail(no_such_command(str(ctx.info_name), args[0], self.commands))
+        return super().resolve_command(ctx, args)
 
 
 def _each_once(_: click.Context, __: click.Parameter, ids: tuple[str, ...]) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from queuectl_tui import streams
-from queuectl_tui.commands.options import Name, json_option
+from queuectl_tui.commands.options import CommandGroup, Name, json_option
 from queuectl_tui.output import print_json_array, print_table, queue_to_json
 from queuectl_tui.queue_limits import most_running, slot_values
 from queuectl_tui.session import current_queue
@@ -19,7 +19,7 @@ from store import InvalidInput, JobState, QueueDepth
 _WAITING = (JobState.PENDING, JobState.FAILED, JobState.BLOCKED)
 
 
-@click.group("queue")
+@click.group("queue", cls=CommandGroup)
 def command() -> None:
     """Queues: list, pause, resume, and how much of them runs at once."""
 

@@ -18,7 +18,7 @@ from queuectl_tui.commands.job_options import (
     taken_along,
 )
 from queuectl_tui.commands.list_jobs import print_jobs
-from queuectl_tui.commands.options import Duration, Name, json_option, yes_option
+from queuectl_tui.commands.options import CommandGroup, Duration, Name, json_option, yes_option
 from queuectl_tui.confirm import ask
 from queuectl_tui.output import (
     job_to_json,
@@ -37,7 +37,7 @@ from store.fields import MASK
 _names_argument = click.argument("names", metavar="NAME...", nargs=-1, required=True)
 
 
-@click.group("schedule")
+@click.group("schedule", cls=CommandGroup)
 def command() -> None:
     """Recurring jobs: a tick makes one job, however many supervisors run."""
 

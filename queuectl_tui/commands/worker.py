@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from queuectl_tui import streams
-from queuectl_tui.commands.options import Duration, Name, json_option, yes_option
+from queuectl_tui.commands.options import CommandGroup, Duration, Name, json_option, yes_option
 from queuectl_tui.confirm import confirm
 from queuectl_tui.output import print_json_array, print_table, worker_to_json
 from queuectl_tui.session import current_queue
@@ -41,14 +41,7 @@ class _Count(click.IntRange):
         return int(super().convert(value, param, ctx))
 
 
-class _Commands(click.Group):
-    """``status`` is another name of ``list``."""
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        return super().get_command(ctx, "list" if cmd_name == "status" else cmd_name)
-
-
-@click.group(cls=_Commands)
+@click.group("worker", cls=CommandGroup, also={"status": "list"})
 def command() -> None:
     """Start, stop and watch the workers."""
 

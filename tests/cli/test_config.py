@@ -71,6 +71,14 @@ def test_list_shows_default_value_and_meaning(ok: Ok) -> None:
     assert row.split(maxsplit=3) == ["stop_grace", "3s", "10s", settings["stop_grace"]["meaning"]]
 
 
+def test_other_names_of_list(ok: Ok) -> None:
+    for form in ((), ("--json",)):
+        assert (
+            ok("config", "get", *form) == ok("config", "show", *form) == ok("config", "list", *form)
+        )
+    assert ok("config", "show", "backoff-base") == "2\n"
+
+
 @pytest.mark.parametrize(
     ("key", "text", "value", "default"),
     [

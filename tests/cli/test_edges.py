@@ -194,6 +194,7 @@ def test_a_group_without_a_command_names_those_it_has(group: str, commands: str,
 
 def test_help_and_version(ok: Ok) -> None:
     assert ok("--version") == f"queuectl-tui, version {__version__}\n"
+    assert ok("-V") == ok("--version")
     assert ok("-h") == ok("--help")
     for name in ("enqueue", "list", "logs", "dlq", "worker", "config", "demo"):
         assert f"\n  {name} " in ok("--help")
