@@ -266,8 +266,10 @@ class QueueApp(App[None]):
     def _started(self, supervisor: Worker | None) -> None:
         if supervisor is not None:
             paused = supervisor.state is WorkerState.PAUSED
-            stays = "but paused: W, then p lets it go on" if paused else "it stays when you leave"
-            say(self.screen, f"Pool {supervisor.pool} is up; {stays}")
+            told = (
+                "; it stays when you leave" if not paused else ", but paused: W, then p resumes it"
+            )
+            say(self.screen, f"Pool {supervisor.pool} is up{told}")
         if isinstance(self.screen, LiveScreen):
             self.screen.ask()
 

@@ -30,6 +30,8 @@ _pool_option = click.option("--pool", type=Name(), help="Only this pool.")
 class _Count(click.IntRange):
     """How many workers; ``auto`` is as many as there are CPUs to use."""
 
+    name = "number of workers"
+
     def __init__(self, least: int) -> None:
         super().__init__(least, _MOST_WORKERS)
 

@@ -51,7 +51,7 @@ def test_how_many_workers_start(words: tuple[str, ...], count: int, ok: Ok, queu
         (("2", "--count", "3"), "2 and --count 3: give the number of workers once."),
         (("0",), "0 is not in the range 1<=x<=1000"),
         (("-n", "1001"), "1001 is not in the range"),
-        (("automatic",), "'automatic' is not a valid integer range"),
+        (("automatic",), "'automatic' is not a valid number of workers"),
     ],
 )
 def test_a_number_of_workers_that_can_t_be(words: tuple[str, ...], error: str, cli: Cli) -> None:
