@@ -115,6 +115,11 @@ def as_seen(snapshot: Snapshot) -> Snapshot:
     return snapshot._replace(workers=tuple(seen), status=snapshot.status.with_workers(seen))
 
 
+def has_gone(known: Iterable[Worker]) -> bool:
+    """Whether one that is not called stale is seen to be gone."""
+    return any(worker.state is not WorkerState.STALE and _is_gone(worker) for worker in known)
+
+
 def _as_seen(known: Iterable[Worker]) -> list[Worker]:
     return [
         worker._replace(state=WorkerState.STALE) if _is_gone(worker) else worker for worker in known

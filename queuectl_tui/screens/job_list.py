@@ -32,7 +32,8 @@ from queuectl_tui.widgets.list_title import ListTitle
 from queuectl_tui.widgets.output_preview import OutputPreview
 from queuectl_tui.widgets.store_header import Health, StoreHeader
 from queuectl_tui.widgets.viewport import Viewport
-from store import JobFilter, JobState, Order, QueueError, Stream, Window
+from store import JobFilter, JobState, Order, QueueError, Stream, Window, Worker
+from workers import has_gone
 
 if TYPE_CHECKING:
     from store.queue import Queue
@@ -88,6 +89,7 @@ class JobListScreen(LiveScreen[ListPicture]):
         self.order = self._first_order()
         self.terms = Terms()
         self.actions = JobActions(session, voice_of(self))
+        self._workers: tuple[Worker, ...] = ()
         self._shown: JobFilter | None = None
         self._hidden = 0
         self._reading_progress = False
@@ -155,9 +157,10 @@ class JobListScreen(LiveScreen[ListPicture]):
 
     @property
     def restless(self) -> bool:
-        """A running job's output grows without the store changing."""
+        """A running job's output grows, and a worker is killed, without the store changing."""
         job = self.table.current
-        return bool(self._preview_lines) and job is not None and job.state is JobState.PROCESSING
+        runs = job is not None and job.state is JobState.PROCESSING
+        return bool(self._preview_lines and runs) or has_gone(self._workers)
 
     @property
     def _preview_lines(self) -> int:
@@ -176,6 +179,7 @@ class JobListScreen(LiveScreen[ListPicture]):
         self.table.show_window(
             snapshot.window, now=snapshot.at, followed=request.follow, vanished=picture.vanished
         )
+        self._workers = snapshot.workers
         self.query_one(StoreHeader).show_status(snapshot.status)
         if (request.follow, request.preview_lines) == (self.table.cursor_key, self._preview_lines):
             self.query_one(OutputPreview).show(picture.preview)

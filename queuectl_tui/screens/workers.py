@@ -22,6 +22,7 @@ from queuectl_tui.widgets.output_preview import OutputPreview
 from queuectl_tui.widgets.store_header import StoreHeader
 from queuectl_tui.widgets.worker_table import WorkerTable
 from store import JobState, NoSuchJob, Status, Worker, WorkerKind, WorkerState
+from workers import has_gone
 
 if TYPE_CHECKING:
     from store.queue import Queue
@@ -77,9 +78,10 @@ class WorkersScreen(TableScreen[WorkersPicture]):
 
     @property
     def restless(self) -> bool:
-        """A running job's output grows without the store changing."""
+        """A running job's output grows, and a worker is killed, without the store changing."""
         row = self.table.current
-        return bool(self._preview_lines) and row is not None and row.job is not None
+        follows = bool(self._preview_lines) and row is not None and row.job is not None
+        return follows or has_gone(self._known)
 
     @property
     def _preview_lines(self) -> int:
