@@ -5,8 +5,15 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from store.errors import InvalidInput
+from store.late import Late
+
+if TYPE_CHECKING:
+    from store import label_limits
+else:
+    label_limits = Late("store.label_limits")  # few queues have such a limit
 
 IS_UNMET = """
     needed.state <> 'completed'
@@ -47,8 +54,9 @@ _IN_A_CYCLE = """
 """
 _WAITED_FOR = "SELECT 1 FROM dependency WHERE needs = ? LIMIT 1"
 _BLOCK = f"""
-    UPDATE job SET state = 'blocked', ready = 0
+    UPDATE job SET state = 'blocked', ready = 0, parked = 0
     WHERE state = 'pending' AND seq IN (SELECT value FROM json_each(?)) AND EXISTS ({UNMET})
+    RETURNING seq
 """
 _FREE = f"""
     UPDATE job SET state = 'pending', ready = (run_at <= ?1 AND held_by IS NULL AND NOT held)
@@ -78,7 +86,9 @@ def replace(connection: sqlite3.Connection, seq: int, needed: Sequence[str], *, 
 def settle(connection: sqlite3.Connection, seqs: Sequence[int], *, now: int) -> None:
     """Block, free or cancel waiting jobs by what they depend on."""
     wanted = json.dumps(seqs)
-    connection.execute(_BLOCK, (wanted,))
+    blocked = [seq for (seq,) in connection.execute(_BLOCK, (wanted,))]
+    if blocked:
+        label_limits.let_in(connection, label_limits.of_jobs(connection, blocked))
     connection.execute(_FREE, (now, wanted))
     failed = [
         needed

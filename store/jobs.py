@@ -364,10 +364,19 @@ class Orders(NamedTuple):
     """``None``, ``"drain"`` or ``"now"``."""
 
 
+class Rate(NamedTuple):
+    """At most ``starts`` attempts are begun in any ``seconds``."""
+
+    starts: int
+    seconds: float
+
+
 class QueueInfo(NamedTuple):
     """A queue. ``slots`` are the values that running jobs get one each of, in ``slot_name``.
 
     ``waiting`` counts the jobs that are pending, or wait for their next attempt.
+    At most ``max_per_label`` jobs with the same label run at once. ``rate_opens_at`` is when the
+    next attempt may be begun (UTC milliseconds), while ``rate`` allows none.
     """
 
     name: str
@@ -378,6 +387,9 @@ class QueueInfo(NamedTuple):
     slot_name: str | None = None
     slots: tuple[str, ...] = ()
     waiting: int = 0
+    max_per_label: int | None = None
+    rate: Rate | None = None
+    rate_opens_at: int | None = None
 
 
 class QueueDepth(NamedTuple):

@@ -10,15 +10,21 @@ import shlex
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from store import dependencies, overview
 from store.errors import LeaseLost
 from store.fields import exit_codes_of, read_column
 from store.jobs import AttemptState, JobState, Lease, Outcome, Output, Stream
+from store.late import Late
 from store.retry import backoff_seconds, exhausted
 from store.settings import Settings
 from store.tally import Score
+
+if TYPE_CHECKING:
+    from store import label_limits
+else:
+    label_limits = Late("store.label_limits")  # few queues have such a limit
 
 _PROMOTED_AT_ONCE = 500
 
@@ -44,31 +50,37 @@ class Leasing:
 
     def has_work(self, connection: sqlite3.Connection, queues: Sequence[str]) -> bool:
         """Whether a claim could find something, asked without locking anything."""
-        due = self.next_due(connection)
-        if due is not None and due <= self._clock():
+        now = self._clock()
+        due = self._next_due(connection)
+        if due is not None and due <= now:
             return True
         if self._is_full(connection):
             return False
         best = _best_job(len(queues))
-        return connection.execute(best, tuple(queues)).fetchone() is not None
+        return connection.execute(best, (now, *queues)).fetchone() is not None
 
     def claim(
         self, connection: sqlite3.Connection, worker: str, queues: Sequence[str]
     ) -> Lease | None:
         """Lease the best ready job to ``worker``."""
         now = self._clock()
-        due = self.next_due(connection)
+        due = self._next_due(connection)
         if due is not None and due <= now:
             connection.execute(_PROMOTE, (now, _PROMOTED_AT_ONCE))
         if self._is_full(connection):
             return None
-        row = connection.execute(_claim_best(len(queues)), (worker, now, *queues)).fetchone()
+        row = _start_best(connection, worker, queues, now)
         if row is None:
             return None
         attempt_id, seq = row
         slot = self._free_slot(connection, seq)
-        taken = connection.execute(_TAKE, (attempt_id, slot, worker, now, now, seq)).fetchone()
-        return self._lease(connection, taken)
+        take = (attempt_id, slot, worker, now, now, seq)
+        *taken, rate_starts = connection.execute(_TAKE, take).fetchone()
+        lease = self._lease(connection, taken)
+        if rate_starts is not None:
+            connection.execute(_COUNT_START, (lease.queue, now))
+            connection.execute(_FORGET_STARTS, (lease.queue, rate_starts))
+        return lease
 
     def finish(self, connection: sqlite3.Connection, lease: Lease, outcome: Outcome) -> Ended:
         """Record the end of an attempt."""
@@ -97,6 +109,7 @@ class Leasing:
             completed = state is JobState.COMPLETED
             score = Score(now // overview.BUCKET_MS, lease.queue, job["worker"], completed)
         concerns_others = state.finished and self.pass_on(connection, [lease.job_seq], now)
+        _make_room(connection, lease, job)
         limited = job["limited"] or self._settings.values()["max_running"]
         return Ended(score, concerns_others or bool(limited))
 
@@ -111,6 +124,7 @@ class Leasing:
         connection.execute(
             _RELEASE, (now, now, outcome.exit_code, outcome.signal, now, lease.job_seq)
         )
+        _make_room(connection, lease, job)
 
     def settle(
         self, connection: sqlite3.Connection, lease: Lease, outputs: Mapping[Stream, Output]
@@ -174,8 +188,18 @@ class Leasing:
         rows = connection.execute(_HELD if held else _LEASED, (worker,)).fetchall()
         return [self._lease(connection, row) for row in rows]
 
-    def next_due(self, connection: sqlite3.Connection) -> int | None:
-        """When the next waiting job becomes due (UTC milliseconds)."""
+    def next_chance(self, connection: sqlite3.Connection) -> int | None:
+        """When time alone may let a job start: it becomes due, or its queue's rate allows it."""
+        due = self._next_due(connection)
+        opening = overview.rate_openings(connection, self._clock())
+        awaited = [
+            opens_at
+            for queue, opens_at in opening.items()
+            if connection.execute(_IS_AWAITED, (queue,)).fetchone() is not None
+        ]
+        return min(awaited if due is None else [due, *awaited], default=None)
+
+    def _next_due(self, connection: sqlite3.Connection) -> int | None:
         row = connection.execute(_NEXT_DUE).fetchone()
         return None if row is None else int(row[0])
 
@@ -250,6 +274,23 @@ def _is_final(fail_on: str | None, outcome: Outcome) -> bool:
     return by_code or any(words.get(str(item), False) for item in failures)
 
 
+def _start_best(
+    connection: sqlite3.Connection, worker: str, queues: Sequence[str], now: int
+) -> tuple[int, int] | None:
+    """Begin an attempt of the best ready job, after parking those whose label is full."""
+    statement, values = _claim_best(len(queues)), (now, *queues, worker)
+    row: tuple[int, int] | None = connection.execute(statement, values).fetchone()
+    while row is None and label_limits.park(connection, queues):
+        row = connection.execute(statement, values).fetchone()
+    return row
+
+
+def _make_room(connection: sqlite3.Connection, lease: Lease, job: Mapping[str, Any]) -> None:
+    """An attempt has ended: if its label is limited, another job may have its place."""
+    if job["limited_label"] is not None:
+        label_limits.let_in_one(connection, lease.queue, job["limited_label"])
+
+
 def _ended(lease: Lease, outcome: Outcome, now: int, state: AttemptState) -> tuple[Any, ...]:
     return (
         state.value,
@@ -281,9 +322,11 @@ def _words(line: str) -> tuple[str, ...]:
 def _best_job(queues: int) -> str:
     """The best ready job: of each open queue its first by index, of those the best.
 
-    ``queues`` is how many are named by parameters; 0 means any.
+    The first parameter is the time. ``queues`` is how many are named by those that follow; 0 means
+    any. A rate counts what is begun after now, too: the clock has been set back since.
     """
-    chosen = f"AND queue.name IN ({', '.join('?' * queues)})" if queues else ""
+    names = ", ".join(f"?{place}" for place in range(2, 2 + queues))
+    chosen = f"AND queue.name IN ({names})" if queues else ""
     return f"""
         SELECT best.seq FROM queue CROSS JOIN job AS best
         WHERE queue.paused = 0 {chosen}
@@ -292,6 +335,9 @@ def _best_job(queues: int) -> str:
                    coalesce(json_array_length(queue.slot_values), 1000000)) > (
                 SELECT count(*) FROM job AS other INDEXED BY job_running
                 WHERE other.queue = queue.name AND other.lease IS NOT NULL))
+        AND (queue.rate_starts IS NULL OR queue.rate_starts > (
+                SELECT count(*) FROM queue_start WHERE queue_start.queue = queue.name
+                AND started_at BETWEEN ?1 - {overview.RATE_WINDOW} AND ?1 + {overview.RATE_WINDOW}))
         AND best.seq = (
             SELECT seq FROM job INDEXED BY job_ready
             WHERE ready = 1 AND job.queue = queue.name ORDER BY priority DESC, seq LIMIT 1)
@@ -302,11 +348,18 @@ def _best_job(queues: int) -> str:
 def _claim_best(queues: int) -> str:
     return f"""
         INSERT INTO attempt (job, number, state, worker, started_at)
-        SELECT seq, number + 1, 'running', ?, ? FROM job WHERE seq = ({_best_job(queues)})
+        SELECT seq, number + 1, 'running', ?{queues + 2}, ?1 FROM job
+        WHERE seq = ({_best_job(queues)}) AND NOT (label IS NOT NULL AND EXISTS ({_LABEL_IS_FULL}))
         RETURNING id, job
     """
 
 
+_LABEL_IS_FULL = """
+    SELECT 1 FROM queue WHERE name = job.queue
+    AND max_per_label IS NOT NULL AND max_per_label <= (
+        SELECT count(*) FROM job AS other INDEXED BY job_running
+        WHERE other.queue = job.queue AND other.lease IS NOT NULL AND other.label = job.label)
+"""
 _WAITING = (
     "ready = 0 AND held_by IS NULL AND held = 0 AND parked = 0 AND state IN ('pending', 'failed')"
 )
@@ -337,7 +390,21 @@ _TAKE = f"""
     UPDATE job SET state = 'processing', ready = 0, lease = ?, slot = ?, attempts = attempts + 1,
         number = number + 1, worker = ?, started_at = ?, finished_at = NULL, exit_code = NULL,
         signal = NULL, updated_at = ?
-    WHERE seq = ? RETURNING {_lease_columns("lease")}
+    WHERE seq = ? RETURNING {_lease_columns("lease")},
+        (SELECT rate_starts FROM queue WHERE name = job.queue)
+"""
+_COUNT_START = """
+    INSERT INTO queue_start SELECT ?1, coalesce(max(number), 0) + 1, ?2
+    FROM queue_start WHERE queue = ?1
+"""
+_FORGET_STARTS = """
+    DELETE FROM queue_start WHERE queue = ?1
+    AND number <= (SELECT max(number) FROM queue_start WHERE queue = ?1) - 2 * ?2
+"""
+"""Twice as many as a window has are kept: a clock that went astray, and back, has its own."""
+_IS_AWAITED = """
+    SELECT 1 FROM queue WHERE name = ?1 AND paused = 0 AND EXISTS (
+        SELECT 1 FROM job INDEXED BY job_ready WHERE ready = 1 AND job.queue = ?1)
 """
 _LEASED = f"""
     SELECT {_lease_columns("lease")} FROM job INDEXED BY job_running
@@ -363,12 +430,15 @@ _OF_LEASE_COLUMNS = (
     "backoff_jitter",
     "fail_on",
     "worker",
-    "limited",  # whether its end lets another job of the queue start that was ready before
+    "limited",  # whether its end lets another job of the queue start that waited before
+    "limited_label",
 )
 _OF_LEASE = """
     SELECT attempts, max_retries, cancel_requested, backoff_base, backoff_delay, backoff_max,
         backoff_jitter, fail_on, worker,
         queue.max_running IS NOT NULL OR queue.slot_values IS NOT NULL
+            OR queue.max_per_label IS NOT NULL,
+        CASE WHEN queue.max_per_label IS NOT NULL THEN label END
     FROM job LEFT JOIN queue ON queue.name = job.queue WHERE seq = ? AND lease = ?
 """
 _RELEASE = """

@@ -12,6 +12,7 @@ from store.jobs import (
     JobState,
     ProcessIdentity,
     QueueInfo,
+    Rate,
     Status,
     Worker,
     WorkerKind,
@@ -33,7 +34,7 @@ def status(connection: sqlite3.Connection, now: int) -> Status:
         workers_up=0,
         workers_busy=0,
         workers_stale=0,
-        queues=tuple(queues(connection)),
+        queues=tuple(queues(connection, now)),
         oldest_pending_seconds=oldest_pending(connection, now),
         completed_per_minute=completed,
         per_minute=per_minute,
@@ -56,9 +57,10 @@ def workers(connection: sqlite3.Connection, now: int, *, up: bool = True) -> lis
     return ordered + [worker for worker in values if worker.id not in known]
 
 
-def queues(connection: sqlite3.Connection) -> list[QueueInfo]:
+def queues(connection: sqlite3.Connection, now: int) -> list[QueueInfo]:
     """Every queue, by name."""
     counts = queue_counts(connection)
+    openings = rate_openings(connection, now)
     return [
         QueueInfo(
             name,
@@ -69,11 +71,25 @@ def queues(connection: sqlite3.Connection) -> list[QueueInfo]:
             slot_name,
             tuple(json.loads(slot_values)) if slot_values else (),
             sum(counts.get((name, state.value), 0) for state in _STARTABLE),
+            max_per_label,
+            None if starts is None else Rate(starts, seconds),
+            openings.get(name),
         )
-        for name, paused, max_running, slot_name, slot_values in connection.execute(
-            "SELECT name, paused, max_running, slot_name, slot_values FROM queue ORDER BY name"
+        for name, paused, max_running, slot_name, slot_values, max_per_label, starts, seconds in (
+            connection.execute(_QUEUES)
         )
     ]
+
+
+def rate_openings(connection: sqlite3.Connection, now: int) -> dict[str, int]:
+    """For each queue that has begun as many attempts as its rate allows: when it may go on."""
+    openings = {}
+    for name, starts, window in connection.execute(_RATES).fetchall():
+        in_the_way = (name, now - window, now + window, starts - 1)
+        row = connection.execute(_LAST_STARTS, in_the_way).fetchone()
+        if row is not None:
+            openings[name] = row[0] + window + 1
+    return openings
 
 
 def queue_counts(connection: sqlite3.Connection) -> dict[tuple[str, str], int]:
@@ -96,12 +112,16 @@ def oldest_pending(
 ) -> float | None:
     """For how many seconds the oldest job that could run has been waiting.
 
-    That is one that is ready, or waits and is due: the next claim will make it ready.
+    That is one that is ready, or waits and is due: the next claim will make it ready. Or that is
+    parked, since others with its label run.
     """
     (ready,) = connection.execute(_OLDEST_READY, (queue,)).fetchone()
     before = now if ready is None else min(now, ready - 1)
     due = connection.execute(_OLDEST_DUE, (queue, before)).fetchone()
+    (parked,) = connection.execute(_OLDEST_PARKED, (queue,)).fetchone()
     run_at = ready if due is None else due[0]
+    if parked is not None:
+        run_at = parked if run_at is None else min(run_at, parked)
     return None if run_at is None else max(0, now - run_at) / 1000
 
 
@@ -197,6 +217,18 @@ _WORKERS = """
         ON job.lease IS NOT NULL AND job.worker = 'w' || worker.seq
     ORDER BY worker.seq
 """
+_QUEUES = """
+    SELECT name, paused, max_running, slot_name, slot_values, max_per_label, rate_starts,
+        rate_seconds
+    FROM queue ORDER BY name
+"""
+RATE_WINDOW = "CAST(queue.rate_seconds * 1000 AS INTEGER)"
+"""The length of a queue's window, in milliseconds."""
+_RATES = f"SELECT name, rate_starts, {RATE_WINDOW} FROM queue WHERE rate_starts IS NOT NULL"
+_LAST_STARTS = """
+    SELECT started_at FROM queue_start WHERE queue = ? AND started_at BETWEEN ? AND ?
+    ORDER BY started_at DESC LIMIT 1 OFFSET ?
+"""
 _OLDEST_READY = """
     WITH RECURSIVE level (queue, priority) AS (
         SELECT ?1, 1001 WHERE ?1 IS NOT NULL
@@ -218,4 +250,10 @@ _OLDEST_DUE = """
     WHERE ready = 0 AND held_by IS NULL AND held = 0 AND parked = 0
     AND state IN ('pending', 'failed') AND state = 'pending'
     AND (?1 IS NULL OR queue = ?1) AND run_at <= ?2 ORDER BY run_at LIMIT 1
+"""
+_OLDEST_PARKED = """
+    SELECT min((SELECT run_at FROM job INDEXED BY job_parked_pending
+                WHERE parked = 1 AND state = 'pending' AND job.queue = queue.name
+                ORDER BY run_at LIMIT 1))
+    FROM queue WHERE max_per_label IS NOT NULL AND (?1 IS NULL OR name = ?1)
 """

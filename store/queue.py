@@ -566,9 +566,12 @@ class Queue:
         return row is None or row[0] != lease.attempt_id or bool(row[1])
 
     def next_due(self) -> int | None:
-        """When the next waiting job becomes due (UTC milliseconds)."""
+        """When time alone may next let a job start (UTC milliseconds).
+
+        It becomes due, or the rate of its queue allows another.
+        """
         with self._database.look() as connection:
-            return self._leasing.next_due(connection)
+            return self._leasing.next_chance(connection)
 
     def leases(self, worker: str) -> list[Lease]:
         """The attempts that ``worker`` runs."""

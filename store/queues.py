@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from store import doorbell, overview
 from store.database import Database
 from store.errors import QueueError
 from store.fielderrors import did_you_mean
-from store.jobs import JobState, Leftover, QueueDepth
+from store.jobs import JobState, Leftover, QueueDepth, Rate
 from store.late import Late
 
 if TYPE_CHECKING:
-    from store import leftover
+    from store import label_limits, leftover
 else:
+    label_limits = Late("store.label_limits")
     leftover = Late("store.leftover")
 
 
@@ -42,7 +44,7 @@ class Queues:
                     else None,
                     completed.get(info.name, 0.0),
                 )
-                for info in overview.queues(connection)
+                for info in overview.queues(connection, now)
             ]
 
     def goes_on(self, names: Sequence[str]) -> bool:
@@ -77,17 +79,51 @@ class Queues:
         """At most ``most`` jobs of the queue run at once, over all workers; ``None``: no limit."""
         self._set(name, "max_running = ?", most)
 
+    def set_rate(self, name: str, rate: Rate | None) -> None:
+        """Begin no more attempts than ``rate`` allows in any window of its length."""
+        self._set(name, "rate_starts = ?, rate_seconds = ?", *(rate or (None, None)))
+
+    def set_max_per_label(self, name: str, most: int | None) -> None:
+        """At most ``most`` jobs of the queue with the same label run at once; those without a
+        label have no such limit."""
+        with self._change(name) as connection:
+            known = "SELECT max_per_label FROM queue WHERE name = ?"
+            (before,) = connection.execute(known, (name,)).fetchone()
+            connection.execute("UPDATE queue SET max_per_label = ? WHERE name = ?", (most, name))
+            if before is not None and (most is None or most > before):
+                more = None if most is None else most - before
+                label_limits.let_in_more(connection, name, more)
+
     def set_slots(self, name: str, variable: str | None, values: Sequence[str] = ()) -> None:
         """Each running job gets one of ``values`` in ``variable``; no more run than there are."""
         given = None if variable is None else json.dumps(list(values), ensure_ascii=False)
         self._set(name, "slot_name = ?, slot_values = ?", variable, given)
 
+    def remove(self, names: Sequence[str]) -> list[str]:
+        """Forget queues and their limits; their names. All or none.
+
+        Raises ``QueueError`` when one is unknown or has jobs, be it finished ones.
+        """
+        with self._database.write() as connection:
+            chosen = self._known(connection, names)
+            for name in chosen:
+                _require_empty(connection, name)
+            for forget in _FORGET:
+                connection.executemany(forget, [(name,) for name in chosen])
+        return chosen
+
     def _set(self, name: str, assignment: str, *values: object) -> None:
+        with self._change(name) as connection:
+            connection.execute(f"UPDATE queue SET {assignment} WHERE name = ?", (*values, name))
+
+    @contextmanager
+    def _change(self, name: str) -> Iterator[sqlite3.Connection]:
+        """A transaction about a queue, which is made if it isn't there; workers are told."""
         with self._database.write() as connection:
             connection.execute(
                 "INSERT INTO queue (name) VALUES (?) ON CONFLICT DO NOTHING", (name,)
             )
-            connection.execute(f"UPDATE queue SET {assignment} WHERE name = ?", (*values, name))
+            yield connection
         doorbell.ring(self._database.bells)
 
     def _known(self, connection: sqlite3.Connection, names: Sequence[str] | None) -> list[str]:
@@ -96,3 +132,20 @@ class Queues:
             if name not in known:
                 raise QueueError(f"no such queue: {name}{did_you_mean(name, known)}")
         return known if names is None else list(dict.fromkeys(names))
+
+
+def _require_empty(connection: sqlite3.Connection, name: str) -> None:
+    (jobs,) = connection.execute(_HOW_MANY_JOBS, (name,)).fetchone()
+    if jobs:
+        raise QueueError(
+            f"queue {name} has {jobs:,} job{'' if jobs == 1 else 's'}, those that are finished"
+            " included; only an empty queue is removed"
+        )
+
+
+_HOW_MANY_JOBS = "SELECT coalesce(sum(jobs), 0) FROM job_count WHERE queue = ?"
+_FORGET = (
+    "DELETE FROM queue WHERE name = ?",
+    "DELETE FROM queue_start WHERE queue = ?",
+    "DELETE FROM job_count WHERE queue = ?",
+)

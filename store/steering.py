@@ -34,8 +34,9 @@ from store.output import Folders
 from store.settings import Settings
 
 if TYPE_CHECKING:
-    from store import reads
+    from store import label_limits, reads
 else:
+    label_limits = Late("store.label_limits")
     reads = Late("store.reads")  # it knows peewee, which only an edit needs
 
 
@@ -66,12 +67,14 @@ class Steering:
             (now, wanted),
         )
         waiting = connection.execute(
-            "UPDATE job SET state = 'cancelled', ready = 0, held = 0, updated_at = ?"
+            "UPDATE job SET state = 'cancelled', ready = 0, held = 0, parked = 0, updated_at = ?"
             " WHERE state IN ('pending', 'blocked', 'failed')"
             " AND seq IN (SELECT value FROM json_each(?)) RETURNING seq",
             (now, wanted),
         ).fetchall()
-        self._leasing.pass_on(connection, [seq for (seq,) in waiting], now)
+        ended = [seq for (seq,) in waiting]
+        label_limits.let_in(connection, label_limits.of_jobs(connection, ended))
+        self._leasing.pass_on(connection, ended, now)
 
     def retry(self, connection: sqlite3.Connection, chosen: Sequence[int]) -> None:
         """Let finished or failed jobs run (again) now. Raises ``KeyInUse``."""
@@ -79,7 +82,8 @@ class Steering:
         now, wanted = self._clock(), json.dumps(chosen)
         try:
             connection.execute(
-                "UPDATE job SET ready = (held_by IS NULL), run_at = ?1, updated_at = ?1,"
+                "UPDATE job SET ready = (held_by IS NULL), parked = 0,"
+                " run_at = ?1, updated_at = ?1,"
                 " attempts = CASE state WHEN 'failed' THEN attempts ELSE 0 END,"
                 " state = CASE state WHEN 'failed' THEN state ELSE 'pending' END, held = 0"
                 " WHERE seq IN (SELECT value FROM json_each(?2))",
@@ -116,6 +120,7 @@ class Steering:
                     ),
                 )
                 reverted += [new.seq] * cursor.rowcount
+        label_limits.let_in(connection, label_limits.of_jobs(connection, reverted))
         dependencies.resettle(connection, reverted, now=self._clock())
         return len(reverted)
 
@@ -131,6 +136,7 @@ class Steering:
         """
         _require(connection, chosen, EDITABLE, "edited")
         now = self._clock()
+        left = label_limits.of_jobs(connection, chosen)
         for job in reads.jobs_at(self._database.query, chosen, JobFilter()):
             new = change(job)
             connection.execute(
@@ -142,6 +148,7 @@ class Steering:
                 holder = connection.execute(_HOLDER_OF_KEY, (new.unique_key, job.seq)).fetchone()
                 raise error if holder is None else KeyInUse(str(new.unique_key), *holder) from error
             dependencies.replace(connection, job.seq, new.depends_on, now=now)
+        label_limits.let_in(connection, left)
 
     def delete(self, connection: sqlite3.Connection, chosen: Sequence[int]) -> list[Path]:
         """Remove finished jobs; the files of theirs to remove once that is committed."""
@@ -215,7 +222,7 @@ def _held_key(connection: sqlite3.Connection, chosen: Sequence[int]) -> Exceptio
 
 _REVERT = """
     UPDATE OR IGNORE job
-    SET state = ?, held = ?, attempts = ?, run_at = ?, updated_at = ?, ready = 0
+    SET state = ?, held = ?, attempts = ?, run_at = ?, updated_at = ?, ready = 0, parked = 0
     WHERE seq = ? AND state = ? AND updated_at = ? AND number = ? AND lease IS NULL
 """
 _EDITED = tuple(name for name in COLUMNS if name not in ("id", "held"))
@@ -223,7 +230,7 @@ _KEPT_IF_OPEN = ("run_at", "cwd")
 _ASSIGNED = ", ".join(
     f"{name} = coalesce(?, {name})" if name in _KEPT_IF_OPEN else f"{name} = ?" for name in _EDITED
 )
-_EDIT = f"UPDATE job SET {_ASSIGNED}, ready = 0, updated_at = ? WHERE seq = ?"
+_EDIT = f"UPDATE job SET {_ASSIGNED}, ready = 0, parked = 0, updated_at = ? WHERE seq = ?"
 _HOLDER_OF_KEY = """
     SELECT id FROM job
     WHERE unique_key = ? AND seq <> ? AND state NOT IN ('completed', 'dead', 'cancelled')

@@ -27,6 +27,10 @@ STATEMENTS = (
     """,
     "CREATE INDEX job_on_hold ON job (queue, state) WHERE held = 1",
     "CREATE INDEX job_parked ON job (queue, label, priority DESC, seq) WHERE parked = 1",
+    """
+    CREATE INDEX job_parked_pending ON job (queue, run_at)
+    WHERE parked = 1 AND state = 'pending'
+    """,
     "ALTER TABLE attempt ADD COLUMN pause_requested INTEGER NOT NULL DEFAULT 0",
     "ALTER TABLE attempt ADD COLUMN paused_since INTEGER",
     "ALTER TABLE attempt ADD COLUMN paused_seconds REAL NOT NULL DEFAULT 0",
@@ -36,10 +40,11 @@ STATEMENTS = (
     "ALTER TABLE queue ADD COLUMN rate_seconds REAL CHECK (rate_seconds > 0)",
     """
     CREATE TABLE queue_start (
-        attempt INTEGER PRIMARY KEY,
         queue TEXT NOT NULL,
-        started_at INTEGER NOT NULL
-    ) STRICT
+        number INTEGER NOT NULL,
+        started_at INTEGER NOT NULL,
+        PRIMARY KEY (queue, number)
+    ) STRICT, WITHOUT ROWID
     """,
     "CREATE INDEX queue_start_time ON queue_start (queue, started_at)",
     """

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from hypothesis import strategies as st
 
-from store import AttemptState, JobState, NewJob, OnDependencyFailure, Outcome
+from store import AttemptState, JobState, NewJob, OnDependencyFailure, Outcome, Rate
 
 QUEUES = ("default", "mail", "web")
 T = TypeVar("T")
@@ -26,6 +26,7 @@ class Draft:
     max_retries: int | None
     needs: tuple[int, ...]
     key: str | None
+    label: str | None
     on_failure: OnDependencyFailure
 
     def to_job(self, now: int, known: Sequence[str]) -> NewJob:
@@ -40,6 +41,7 @@ class Draft:
             max_retries=self.max_retries,
             depends_on=tuple(latest[place % len(latest)] for place in self.needs) if latest else (),
             unique_key=self.key,
+            label=self.label,
             on_dependency_failure=self.on_failure,
         )
 
@@ -60,6 +62,7 @@ DRAFT = st.builds(
     max_retries=st.sampled_from((0, 1, 2, 3, None)),
     needs=st.just(()) | st.lists(PLACE, max_size=2).map(tuple),
     key=seldom(st.sampled_from(("night", "day"))),
+    label=st.sampled_from((None, "red", "red", "blue")),
     on_failure=st.sampled_from((OnDependencyFailure.HOLD, *OnDependencyFailure)),
 )
 DRAFTS = st.lists(DRAFT, min_size=1, max_size=4)
@@ -87,4 +90,7 @@ MEANWHILE = st.lists(st.tuples(st.integers(0, 2), st.none() | OUTCOMES), max_siz
 SOME_QUEUES = st.sampled_from(((), (), ("mail",), ("web", "default"), ("mail", "none")))
 CARELESS = st.sampled_from((False, False, False, True))
 STATES = st.frozensets(st.sampled_from(JobState), max_size=3)
+LIMIT = seldom(st.integers(1, 3))
+PER_LABEL = st.sampled_from((None, 1, 1, 2, 3))
+RATE = seldom(st.builds(Rate, st.integers(1, 3), st.sampled_from((0.5, 2.0, 8.0))))
 MOMENTS = st.sampled_from((1, 999, 1000, 2000, 4000, 8000, 90_000, 7_200_000))

@@ -28,6 +28,19 @@ FORBIDDEN = {
     " WHERE state IN ('failed', 'processing', 'dead') AND attempts = 0",
     "ready is what a worker may take": "SELECT id FROM job"
     " WHERE ready AND (state NOT IN ('pending', 'failed') OR held_by IS NOT NULL)",
+    "parked is what could start but for its label": "SELECT id FROM job"
+    " WHERE parked AND (ready OR held OR held_by IS NOT NULL OR label IS NULL"
+    " OR state NOT IN ('pending', 'failed')"
+    " OR queue NOT IN (SELECT name FROM queue WHERE max_per_label IS NOT NULL))",
+    "where there is room for a label, its best are ready": """
+        SELECT parked.id FROM job AS parked JOIN queue ON queue.name = parked.queue
+        WHERE parked.parked AND queue.max_per_label > (
+            SELECT count(*) FROM job WHERE lease IS NOT NULL
+            AND queue = parked.queue AND label = parked.label
+        ) + (
+            SELECT count(*) FROM job WHERE ready + parked
+            AND queue = parked.queue AND label = parked.label
+            AND (-priority, seq) < (-parked.priority, parked.seq))""",
     "only what runs is asked to stop": "SELECT id FROM job"
     " WHERE cancel_requested AND state <> 'processing'",
     "the last attempt holds, and has ended": "SELECT job.id FROM job"

@@ -42,6 +42,7 @@ IN_MEMORY = "/dev/shm" if os.path.isdir("/dev/shm") else None
 KEEP_DONE, KEEP_DEAD = 60_000, 120_000
 TABLES = (
     *("job", "attempt", "dependency", "queue", "worker", "job_count", "throughput"),
+    "queue_start",
     "sqlite_sequence",
 )
 UNFINISHED = frozenset(JobState) - FINISHED

@@ -8,7 +8,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from store import FINISHED, AttemptState, Job, JobState, NewJob, OnDependencyFailure, Outcome
+from store import (
+    FINISHED,
+    AttemptState,
+    Job,
+    JobState,
+    NewJob,
+    OnDependencyFailure,
+    Outcome,
+    Rate,
+)
 from store.overview import BUCKET_MS, MINUTES_KEPT
 
 BACKOFF_BASE = 2
@@ -30,6 +39,7 @@ class ModelJob:
     run_at: int
     max_retries: int
     key: str | None
+    label: str | None
     needs: set[int]
     on_failure: OnDependencyFailure
     state: JobState
@@ -64,6 +74,7 @@ class ModelJob:
             self.run_at,
             self.max_retries,
             self.key,
+            self.label,
             self.on_failure.value,
             self.state.value,
             self.updated_at,
@@ -86,8 +97,8 @@ class ModelJob:
 
 
 JOB_COLUMNS = (
-    "seq, id, queue, priority, run_at, max_retries, unique_key, on_dependency_failure, state,"
-    " updated_at, ready, attempts,"
+    "seq, id, queue, priority, run_at, max_retries, unique_key, label, on_dependency_failure,"
+    " state, updated_at, ready + parked, attempts,"
     " number, lease, held_by, cancel_requested, started_at, finished_at, exit_code, last_error,"
     " worker"
 )
@@ -95,7 +106,10 @@ ATTEMPT_COLUMNS = "job, number, id, state, worker"
 
 
 class Model:
-    """All jobs by number of arrival, and how often attempts have ended well and badly."""
+    """All jobs by number of arrival, and how often attempts have ended well and badly.
+
+    It knows of no parked jobs: they are as ready as others, but their label is full.
+    """
 
     def __init__(self) -> None:
         self.jobs: dict[int, ModelJob] = {}
@@ -103,6 +117,9 @@ class Model:
         self.last_attempt = 0
         self.paused: set[str] = set()
         self.max_running: dict[str, int | None] = {}
+        self.max_per_label: dict[str, int | None] = {}
+        self.rate: dict[str, Rate | None] = {}
+        self.starts: dict[str, list[int]] = {}
         self.ended_at: list[tuple[int, bool]] = []
         """Bucket of time, and whether it completed, of each attempt that counts as throughput."""
 
@@ -139,6 +156,15 @@ class Model:
 
     def next_due(self) -> int | None:
         return min((job.run_at for job in self.jobs.values() if job.is_waiting), default=None)
+
+    def opens_at(self, queue: str, now: int) -> int | None:
+        """When the queue's rate allows another attempt, if it doesn't now."""
+        rate = self.rate.get(queue)
+        if rate is None:
+            return None
+        window = int(rate.seconds * 1000)
+        near = sorted(at for at in self.starts.get(queue, ()) if abs(at - now) <= window)
+        return None if len(near) < rate.starts else near[-rate.starts] + window + 1
 
     def unmet(self, job: ModelJob) -> bool:
         met = {JobState.COMPLETED}
@@ -198,6 +224,7 @@ class Model:
                 run_at=run_at,
                 max_retries=3 if new.max_retries is None else new.max_retries,
                 key=new.unique_key,
+                label=new.label,
                 needs={seqs[needed] for needed in new.depends_on},
                 on_failure=new.on_dependency_failure,
                 state=JobState.BLOCKED if new.depends_on else JobState.PENDING,
@@ -215,11 +242,17 @@ class Model:
         ready = [
             job
             for job in self.jobs.values()
-            if job.ready and (not queues or job.queue in queues) and self._is_open(job.queue)
+            if job.ready
+            and (not queues or job.queue in queues)
+            and self._is_open(job.queue, now)
+            and self._has_room(job)
         ]
         if not ready:
             return None
         best = min(ready, key=lambda job: (-job.priority, job.seq))
+        if (rate := self.rate.get(best.queue)) is not None:
+            starts = [*self.starts.get(best.queue, ()), now]
+            self.starts[best.queue] = starts[-2 * rate.starts :]
         self.last_attempt += 1
         best.history.append((self.last_attempt, AttemptState.RUNNING, worker))
         best.state, best.ready, best.lease = JobState.PROCESSING, False, self.last_attempt
@@ -284,6 +317,7 @@ class Model:
 
     def edit(self, job: ModelJob, new: NewJob, now: int) -> None:
         job.queue, job.priority, job.key = new.queue, new.priority, new.unique_key
+        job.label = new.label
         job.max_retries = 3 if new.max_retries is None else new.max_retries
         job.needs = {needed.seq for needed in self.named(new.depends_on)}
         job.on_failure = new.on_dependency_failure
@@ -390,9 +424,21 @@ class Model:
             job.state is JobState.PROCESSING for job in self.jobs.values() if job.queue == queue
         )
 
-    def _is_open(self, queue: str) -> bool:
+    def _is_open(self, queue: str, now: int) -> bool:
         most = self.max_running.get(queue)
-        return queue not in self.paused and (most is None or self.running(queue) < most)
+        full = most is not None and self.running(queue) >= most
+        return queue not in self.paused and not full and self.opens_at(queue, now) is None
+
+    def _has_room(self, job: ModelJob) -> bool:
+        most = self.max_per_label.get(job.queue)
+        return most is None or job.label is None or self._running_with(job) < most
+
+    def _running_with(self, job: ModelJob) -> int:
+        return sum(
+            other.state is JobState.PROCESSING
+            and (other.queue, other.label) == (job.queue, job.label)
+            for other in self.jobs.values()
+        )
 
 
 def _unfinished(job: ModelJob) -> bool:

@@ -12,6 +12,7 @@ import pytest
 from hypothesis.stateful import run_state_machine_as_test
 
 import store.dependencies
+import store.label_limits
 import store.leasing
 from store import Lease, QueueError
 from store.database import Database
@@ -163,6 +164,18 @@ MUTANTS: dict[str, Plant] = {
     ),
     "a paused queue is served": _in_claim("queue.paused = 0", "1"),
     "one more runs than a queue allows": _in_claim("1000000)) > (", "1000000)) >= ("),
+    "one more runs with a label than may": _in_sql(
+        "_LABEL_IS_FULL", "max_per_label <= (", "max_per_label < ("
+    ),
+    "nobody follows a job with the same label": _in_sql(
+        "_LET_IN", "parked = 1 AND", "parked = 2 AND", module=store.label_limits
+    ),
+    "the youngest with the same label follows": _in_sql(
+        "_LET_IN", "priority DESC, seq LIMIT", "priority, seq DESC LIMIT", module=store.label_limits
+    ),
+    "one more is begun than a rate allows": _in_claim("rate_starts > (", "rate_starts >= ("),
+    "a clock set back forgets what was begun": _in_claim("AND ?1 + CAST", "AND ?1 + 0 * CAST"),
+    "what a window holds is forgotten": _in_sql("_FORGET_STARTS", "- 2 * ?2", "- 0 * ?2"),
 }
 
 

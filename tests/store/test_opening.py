@@ -357,8 +357,8 @@ def test_a_claim_uses_its_partial_index(tmp_path: Path) -> None:
     queue = open_store(str(tmp_path / "queue.db"))
     connection = queue._database.connection()
     for sql, parameters, index in (
-        (_best_job(0), (), "job_ready"),
-        (_best_job(2), ("a", "b"), "job_ready"),
+        (_best_job(0), (0,), "job_ready"),
+        (_best_job(2), (0, "a", "b"), "job_ready"),
         (_NEXT_DUE, (), "job_due"),
         (_PROMOTE, (0, 1), "job_due"),
     ):

@@ -31,6 +31,7 @@ from store import (
     NoSuchJob,
     Outcome,
     QueueInfo,
+    Rate,
     WrongState,
 )
 from store.queue import Queue
@@ -40,15 +41,17 @@ from .drafts import (
     CARELESS,
     DRAFT,
     DRAFTS,
+    LIMIT,
     MOMENTS,
     OUTCOMES,
+    PER_LABEL,
     PLACE,
     PLACES,
     QUEUES,
+    RATE,
     SOME_QUEUES,
     STATES,
     Draft,
-    seldom,
 )
 from .forbidden import FORBIDDEN
 from .machine import ALLOWED, EDITABLE, KEEP_DEAD, KEEP_DONE, SETTLED, StoreMachine, step
@@ -78,8 +81,14 @@ class QueueMachine(StoreMachine):
 
     # People --------------------------------------------------------------------------------------
 
-    @initialize(drafts=st.tuples(DRAFTS, DRAFTS).map(lambda two: [*two[0], *two[1]]))
-    def begin(self, drafts: list[Draft]) -> None:
+    @initialize(
+        drafts=st.tuples(DRAFTS, DRAFTS).map(lambda two: [*two[0], *two[1]]),
+        per_label=PER_LABEL,
+    )
+    def begin(self, drafts: list[Draft], per_label: int | None) -> None:
+        for name in QUEUES:
+            self._store().queues.set_max_per_label(name, per_label)
+            self.model.max_per_label[name] = per_label
         plain = [replace(draft, name=None, needs=(), key=None) for draft in drafts]
         self._enqueue([draft.to_job(self.clock.ms, ()) for draft in plain])
 
@@ -234,7 +243,14 @@ class QueueMachine(StoreMachine):
             assert self._store().delete_matching(wanted, finished_before=before) == len(jobs)
         self.model.delete(jobs)
 
-    @step(name=st.sampled_from(QUEUES), paused=CARELESS, most=seldom(st.integers(1, 3)))
+    @step(name=st.sampled_from(QUEUES), per_label=PER_LABEL, rate=RATE)
+    def limit_a_queue(self, name: str, per_label: int | None, rate: Rate | None) -> None:
+        self._change(lambda queue: queue.queues.set_max_per_label(name, per_label))
+        self.model.max_per_label[name] = per_label
+        self._change(lambda queue: queue.queues.set_rate(name, rate))
+        self.model.rate[name] = rate
+
+    @step(name=st.sampled_from(QUEUES), paused=CARELESS, most=LIMIT)
     def set_a_queue(self, name: str, paused: bool, most: int | None) -> None:
         self._change(lambda queue: queue.queues.set_max_running(name, most))
         self.model.max_running[name] = most
@@ -319,14 +335,22 @@ class QueueMachine(StoreMachine):
             self._open()
         self._set_clock(self.clock.ms + (-ms if back else ms))
 
-    @precondition(lambda self: self.model.next_due())
+    @precondition(lambda self: self._next_chance())
     @step(early=st.booleans())
     def something_is_nearly_due(self, early: bool) -> None:
-        self._set_clock((self.model.next_due() or 0) - early)
+        self._set_clock((self._next_chance() or 0) - early)
 
     @step(breakage=st.sampled_from(Breakage), after=st.integers(0, 60))
     def the_next_change_breaks(self, breakage: Breakage, after: int) -> None:
         self.breakage = breakage, after
+
+    def _next_chance(self) -> int | None:
+        """When a job becomes due, or a queue goes on whose ready jobs only its rate holds."""
+        stopped = {name for (name,) in self._rows("SELECT queue FROM job WHERE ready = 1")}
+        openings = [
+            self.model.opens_at(queue, self.clock.ms) for queue in stopped - self.model.paused
+        ]
+        return min(filter(None, [self.model.next_due(), *openings]), default=None)
 
     # What always holds ---------------------------------------------------------------------------
 
@@ -348,6 +372,8 @@ class QueueMachine(StoreMachine):
     def every_row_fits_the_table_of_states(self) -> None:
         for what, query in FORBIDDEN.items():
             assert self._rows(query) == [], what
+        [(parked,)] = self._rows("SELECT count(*) FROM job WHERE parked")
+        self.tally["parked"] += parked
 
     @invariant()
     def counts_are_of_the_rows(self) -> None:
@@ -361,18 +387,22 @@ class QueueMachine(StoreMachine):
             )
         }
         for info in status.queues:
+            self.tally["stopped by a rate"] += info.rate_opens_at is not None
             assert info == QueueInfo(
                 info.name,
                 paused=info.name in self.model.paused,
                 max_running=self.model.max_running.get(info.name),
                 pending=depth.get((info.name, "pending"), 0),
                 processing=depth.get((info.name, "processing"), 0),
+                max_per_label=self.model.max_per_label.get(info.name),
+                rate=self.model.rate.get(info.name),
+                rate_opens_at=self.model.opens_at(info.name, self.clock.ms),
             )
 
     @invariant()
     def questions_are_answered_as_the_model_would(self) -> None:
         store = self._store()
-        assert store.next_due() == self.model.next_due()
+        assert store.next_due() == self._next_chance()
         for lease in self.leases[-3:]:
             job = self.model.of_lease(lease.attempt_id)
             assert store.cancel_requested(lease) == (job is None or job.cancel_requested)
@@ -390,5 +420,7 @@ def test_the_store_is_what_the_model_says_whatever_happens() -> None:
     assert tally["edited"] >= EXAMPLES / 2
     assert tally["lease lost"] >= EXAMPLES / 4
     assert tally["recovered"] >= EXAMPLES / 4
+    assert tally["parked"] >= EXAMPLES / 4
+    assert tally["stopped by a rate"] >= EXAMPLES / 4
     if SCALE >= 1:
         assert all(tally[breakage.value] for breakage in Breakage)
