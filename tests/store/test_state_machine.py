@@ -394,6 +394,7 @@ class QueueMachine(StoreMachine):
                 max_running=self.model.max_running.get(info.name),
                 pending=depth.get((info.name, "pending"), 0),
                 processing=depth.get((info.name, "processing"), 0),
+                waiting=sum(depth.get((info.name, state), 0) for state in ("pending", "failed")),
                 max_per_label=self.model.max_per_label.get(info.name),
                 rate=self.model.rate.get(info.name),
                 rate_opens_at=self.model.opens_at(info.name, self.clock.ms),
