@@ -56,6 +56,15 @@ def narrate_raw(data: bytes) -> None:
         sys.stderr.buffer.flush()
 
 
+@contextmanager
+def aside() -> Iterator[None]:
+    """For what is found out and narrated after a change is stored: it can't fail the command."""
+    from store import QueueError
+
+    with suppress(QueueError):
+        yield
+
+
 def leave_closed_pipe() -> None:
     """Send what is left in stdout's buffer nowhere, so that nothing complains at exit."""
     null = os.open(os.devnull, os.O_WRONLY)

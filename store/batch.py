@@ -99,7 +99,7 @@ class Batch:
         stored = self._stored(connection, first_seq) if skip_existing else None
         self._count(connection, first_seq, recount=skip_existing)
         self._connect(connection, first_seq, stored, places, now=now)
-        ids = _Ids(self._spool, first_number, stored)
+        ids = _Ids(self._spool, first_number, stored, connection, first_seq)
         return ids if self._spool.on_disk else [*ids]
 
     def close(self) -> None:
@@ -202,21 +202,42 @@ def environment_id(connection: sqlite3.Connection, captured: Mapping[str, str]) 
 class _Ids(Sequence[str]):
     """The ids of a batch, made from its spool anew whenever they are gone through.
 
-    ``stored`` tells which of its jobs came in, if not all.
+    ``stored`` tells which of its jobs came in, if not all. When the spool can't be read any more,
+    the ids come from the store, where the jobs are in any case.
     """
 
-    def __init__(self, spool: Spool, first_number: int, stored: bytearray | None) -> None:
+    def __init__(
+        self,
+        spool: Spool,
+        first_number: int,
+        stored: bytearray | None,
+        connection: sqlite3.Connection,
+        first_seq: int,
+    ) -> None:
         self._spool = spool
         self._first_number = first_number
         self._stored = stored
+        self._connection = connection
+        self._first_seq = first_seq
 
     def __len__(self) -> int:
         return len(self._spool) if self._stored is None else self._stored.count(True)
 
     def __iter__(self) -> Iterator[str]:
-        blocks = _numbered(self._spool, self._first_number)
-        ids = chain.from_iterable(block.column("id") for block in blocks)
-        return ids if self._stored is None else compress(ids, self._stored)
+        done = 0
+        try:
+            for block in _numbered(self._spool, self._first_number):
+                ids = block.column("id")
+                after = done + block.size
+                yield from ids if self._stored is None else compress(ids, self._stored[done:after])
+                done = after
+        except OSError:
+            yield from self._in_store(done)
+
+    def _in_store(self, begin: int) -> list[str]:
+        """Those of the batch's jobs from ``begin`` on."""
+        first, last = self._first_seq + begin, self._first_seq + len(self._spool) - 1
+        return [job_id for (job_id,) in self._connection.execute(_IDS, (first, last))]
 
     @overload
     def __getitem__(self, index: int) -> str: ...
@@ -261,6 +282,7 @@ def _statement(
     return insert + ", ".join([row] * rows) + (" ON CONFLICT DO NOTHING" if skip_existing else "")
 
 
+_IDS = "SELECT id FROM job WHERE seq BETWEEN ? AND ? ORDER BY seq"
 _HOLDER_OF_ID = "SELECT id FROM job WHERE id = ?"
 _HOLDER_OF_KEY = """
     SELECT id FROM job

@@ -180,7 +180,7 @@ class Database:
 
     def sync(self) -> None:
         """Put what is committed on disk, as a FULL commit would have done."""
-        with contextlib.suppress(FileNotFoundError):
+        with translated(self.path), contextlib.suppress(FileNotFoundError):
             fd = os.open(f"{self.path}-wal", os.O_RDONLY | os.O_CLOEXEC)
             try:
                 os.fsync(fd)

@@ -35,22 +35,24 @@ class Doorbell:
 
     def close(self) -> None:
         os.close(self._fd)
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(OSError):
             self._path.unlink()
 
 
 def ring(folder: Path) -> None:
-    """Ring every doorbell in ``folder``; one that nobody listens at any more is passed over."""
+    """Ring every doorbell in ``folder``.
+
+    It never fails: what is told of is committed, and whoever does not hear it looks by itself.
+    """
+    with contextlib.suppress(OSError):
+        for name in os.listdir(folder):
+            with contextlib.suppress(OSError):  # nobody listens, or it has been rung enough
+                _ring(os.path.join(folder, name))
+
+
+def _ring(path: str) -> None:
+    fd = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW)
     try:
-        names = os.listdir(folder)
-    except FileNotFoundError:
-        return
-    for name in names:
-        path = os.path.join(folder, name)
-        try:
-            fd = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW)
-        except OSError:  # ENXIO: nobody listens; ENOENT: just left
-            continue
-        with contextlib.suppress(BlockingIOError):  # full: rung enough already
-            os.write(fd, b"!")
+        os.write(fd, b"!")
+    finally:
         os.close(fd)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, Protocol, TypeVar
 
@@ -42,9 +43,13 @@ def recorded(connection: sqlite3.Connection, attempt_id: int, stream: Stream) ->
 
 
 def remove(files: Iterable[Path]) -> None:
-    """Remove what is there of ``files``; do it once the store has forgotten them."""
+    """Remove what can be of ``files``; do it once the store has forgotten them.
+
+    That is committed then, so a file that can't be removed is left, and no error.
+    """
     for path in files:
-        path.unlink(missing_ok=True)
+        with suppress(OSError):
+            path.unlink()
 
 
 class Folders:

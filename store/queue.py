@@ -1,6 +1,7 @@
 """``Queue``: every change of a job's state begins here and only here.
 
 Each public method that changes something is one transaction, and rings the doorbells afterwards.
+What it returns is read before the commit, and nothing that follows the commit may fail.
 """
 
 from __future__ import annotations
@@ -474,10 +475,15 @@ class Queue:
             if not self._leasing.has_work(connection, queues) or self.is_disk_low():
                 return None
         with self._database.write() as connection:
-            lease = self._leasing.claim(connection, worker, queues)
-        if lease is not None and lease.max_retries == 0:
-            self._database.sync()  # it must not run again after a power loss
-        return lease
+            return self._leasing.claim(connection, worker, queues)
+
+    def secure(self, lease: Lease) -> None:
+        """To be called before what was claimed is started. Raises ``QueueError``: don't start it.
+
+        A claim isn't durable by itself, but a job without retries is never run again.
+        """
+        if lease.max_retries == 0:
+            self._database.sync()
 
     def finish(
         self,
@@ -505,8 +511,6 @@ class Queue:
         self._tally = tally
         if ended.others_can_start:
             self.ring()
-        if following is not None and following.max_retries == 0:
-            self._database.sync()
         return following
 
     def tally(self) -> None:
@@ -550,12 +554,12 @@ class Queue:
             if connection.execute("SELECT 1 FROM ended").fetchone() is None:
                 return []
         with self._database.write() as connection:
-            rows = connection.execute(
+            told = connection.execute(
                 "DELETE FROM ended WHERE job IN (SELECT job FROM ended ORDER BY job LIMIT ?)"
                 " RETURNING (SELECT id FROM job WHERE seq = ended.job)",
                 (most,),
             ).fetchall()
-        return self.present([job_id for (job_id,) in rows])
+            return reads.named(self._database.query, [job_id for (job_id,) in told])
 
     def cancel_requested(self, lease: Lease) -> bool:
         """Whether somebody wants this attempt stopped, or ended it already."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 
 from store import doorbell, overview
 from store.database import Database
 from store.errors import QueueError
 from store.jobs import Orders, ProcessIdentity, Worker, WorkerKind
+from store.output import remove
 from store.overview import worker_id, worker_seq
 
 
@@ -109,7 +111,7 @@ class Registry:
         """Forget a supervisor or worker that is gone."""
         with self._database.write() as connection:
             connection.execute("DELETE FROM worker WHERE seq = ?", (worker_seq(worker),))
-        (self._database.bells / worker).unlink(missing_ok=True)
+        remove([self._database.bells / worker])
 
     def came_up(self, supervisor: str) -> set[str]:
         """Those workers of ``supervisor`` that have been heard at all."""
@@ -136,15 +138,16 @@ class Registry:
 
         ``stop`` is ``"drain"`` or ``"now"``. Raises ``QueueError`` when no supervisor is up.
         """
-        supervisor = self.supervisor(pool)
         with self._database.write() as connection:
+            supervisor = self._supervisor(connection, pool)
             connection.execute(
                 "UPDATE worker SET count = coalesce(?, count),"
                 " stop = CASE WHEN stop = 'now' THEN stop ELSE coalesce(?, stop) END WHERE seq = ?",
                 (count, stop, worker_seq(supervisor.id)),
             )
+            ordered = self._supervisor(connection, pool)
         doorbell.ring(self._database.bells)
-        return self.supervisor(pool)
+        return ordered
 
     def set_paused(self, pool: str, paused: bool) -> None:
         """Let the pool's workers take no jobs, or again; so it stays, also while none runs."""
@@ -165,7 +168,10 @@ class Registry:
     def supervisor(self, pool: str) -> Worker:
         """The pool's supervisor, of several the last heard. Raises ``QueueError`` if none is up."""
         with self._database.read() as connection:
-            workers = overview.workers(connection, self._clock())
+            return self._supervisor(connection, pool)
+
+    def _supervisor(self, connection: sqlite3.Connection, pool: str) -> Worker:
+        workers = overview.workers(connection, self._clock())
         supervisors = [
             worker
             for worker in workers

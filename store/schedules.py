@@ -95,8 +95,9 @@ class Schedules:
                     *(_packed(job), environment, now),
                 ),
             )
+            added = self._named(connection, name)
         doorbell.ring(self._database.bells)
-        return self.get(name)
+        return added
 
     def change(
         self,
@@ -122,8 +123,9 @@ class Schedules:
                 " job = ?, next_at = CASE WHEN ? THEN next_at ELSE ? END WHERE name = ?",
                 (*(cron, every, tz, overlap.value, catch_up), _packed(job), same, first, name),
             )
+            changed = self._named(connection, name)
         doorbell.ring(self._database.bells)
-        return self.get(name)
+        return changed
 
     def all(self) -> list[Schedule]:
         """Every schedule, by name."""
@@ -136,12 +138,15 @@ class Schedules:
     def get(self, name: str) -> Schedule:
         """One schedule. Raises ``QueueError`` when there is none of that name."""
         with self._database.read() as connection:
-            rows = connection.execute(
-                f"SELECT {_COLUMNS}, {_LAST} FROM schedule WHERE name = ?", (name,)
-            ).fetchall()
-            for schedule in self._schedules(rows):
-                return schedule
-            known = [known for (known,) in connection.execute("SELECT name FROM schedule")]
+            return self._named(connection, name)
+
+    def _named(self, connection: sqlite3.Connection, name: str) -> Schedule:
+        rows = connection.execute(
+            f"SELECT {_COLUMNS}, {_LAST} FROM schedule WHERE name = ?", (name,)
+        ).fetchall()
+        for schedule in self._schedules(rows):
+            return schedule
+        known = [known for (known,) in connection.execute("SELECT name FROM schedule")]
         raise QueueError(f"no such schedule: {name}{did_you_mean(name, known)}")
 
     def set_paused(self, names: Sequence[str], paused: bool) -> None:

@@ -136,12 +136,13 @@ class Worker:
     def _start(self, execution: Execution) -> bool:
         """Start the command; a job that this machine has no room for is given back, uncounted."""
         lease = execution.lease
-        self._journal.starting(lease.attempt_id)
         processes.sleep_exactly(False)  # not a command's business
         try:
+            self._queue.secure(lease)
+            self._journal.starting(lease.attempt_id)
             execution.start(self._environment(lease))
-        except OSError as error:
-            self._tell(f"{lease.job_id} cannot be started now: {error.strerror}")
+        except (OSError, QueueError) as error:
+            self._tell(f"{lease.job_id} cannot be started now: {_reason(error)}")
             self._store(partial(self._queue.release, lease, _NOT_STARTED))
             self._rest()
             return False
@@ -345,6 +346,10 @@ class Worker:
         with suppress(QueueError):
             self._queue.registry.unregister(self._id)
         self._queue.close()
+
+
+def _reason(error: Exception) -> str:
+    return str(getattr(error, "strerror", None) or error)
 
 
 def _summary(outcome: Outcome) -> str:

@@ -156,8 +156,9 @@ def command(
     ids = _enqueue(queue, jobs, told, captured, dry_run=dry_run, skip=skip)
     if each is not None and not told.jobs:
         streams.narrate(f"{_shown_name(each)}: no line in it, so no job")
-    _narrate(queue, ids, told, dry_run=dry_run)
     _print(queue, ids, as_json=as_json, show_env=show_env, dry_run=dry_run)
+    with streams.aside():
+        _narrate(queue, ids, told, dry_run=dry_run)
     if not follow:
         return 0
     from queuectl_tui.commands.follow import follow as follow_jobs
@@ -360,12 +361,17 @@ def _print(
     elif dry_run:
         print_json_array({"id": job_id} for job_id in ids)
     else:
-        print_json_array(job_to_json(job, show_env=show_env) for job in _stored(queue, ids))
+        print_json_array(_as_stored(queue, ids, show_env=show_env))
     streams.flush()
 
 
-def _stored(queue: Queue, ids: Sequence[str]) -> Iterator[Job]:
-    """The jobs as they stand now, without those that were deleted meanwhile."""
+def _as_stored(queue: Queue, ids: Sequence[str], *, show_env: bool) -> Iterator[object]:
+    """The jobs as they stand now; the id alone where one can't be read any more."""
     left = iter(ids)
     while some := [*islice(left, _PRINTED_AT_ONCE)]:
-        yield from queue.present(some)
+        found: dict[str, Job] = {}
+        with streams.aside():
+            found = {job.id: job for job in queue.present(some)}
+        for job_id in some:
+            job = found.get(job_id)
+            yield {"id": job_id} if job is None else job_to_json(job, show_env=show_env)

@@ -113,8 +113,9 @@ def _start_detached(
         f"Supervisor {supervisor.id} (pid {supervisor.pid}) keeps {counted(count, 'worker')}"
         " up; stop with: queuectl-tui worker stop"
     )
-    if pool in queue.registry.paused_pools():
-        streams.narrate(workers.how_paused(pool))
+    with streams.aside():
+        if pool in queue.registry.paused_pools():
+            streams.narrate(workers.how_paused(pool))
     return 0
 
 
@@ -194,7 +195,9 @@ def _set_paused(queue: Queue, pool: str, paused: bool) -> None:
     import workers
 
     queue.registry.set_paused(pool, paused)
-    runs = "" if workers.living(queue, pool) else "; no supervisor of it is running"
+    runs = ""
+    with streams.aside():
+        runs = "" if workers.living(queue, pool) else "; no supervisor of it is running"
     streams.narrate(f"Pool {pool} is {'paused' if paused else 'resumed'}{runs}")
 
 

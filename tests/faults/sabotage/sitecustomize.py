@@ -9,6 +9,9 @@ it is in the program itself.
 ``SABOTAGE_CLOCK``   a file with the milliseconds to add to the store's clock
 ``SABOTAGE_BUSY``    a method of the queue that finds the store locked, once (``SABOTAGE_ONCE``)
 ``SABOTAGE_HIDING``  a file that lists processes which don't let anybody look at them
+``SABOTAGE_IO``      a file with what fails while it is there, a line each: the name of a function
+                     of ``os``, a part of the path that it is given, an error
+``SABOTAGE_MUTE``    once a batch is stored, nothing can be read any more
 ``SABOTAGE_PLANT``   a bug: what the chaos run must find
 """
 
@@ -22,6 +25,11 @@ import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+
+_SABOTAGED = (
+    *("open", "write", "pwrite", "pread", "fstat", "stat", "fsync", "ftruncate", "utime"),
+    *("rename", "unlink", "listdir", "mkfifo"),
+)
 
 
 def is_first() -> bool:
@@ -121,6 +129,52 @@ def plant_lock(name: str) -> None:
     setattr(Queue, name, locked)
 
 
+def plant_io(file: str) -> None:
+    """Let functions of ``os`` that are given a path, or a descriptor of one, raise an error."""
+    for name in _SABOTAGED:
+        setattr(os, name, failing(name, getattr(os, name), file))
+
+
+def failing(name: str, honest: Any, file: str) -> Any:
+    def function(target: Any, *args: Any, **kwargs: Any) -> Any:
+        with suppress(FileNotFoundError):
+            for line in Path(file).read_text().splitlines():
+                function_name, part, error = line.split()
+                if function_name == name and part in described(target):
+                    number = getattr(errno, error)
+                    raise OSError(number, os.strerror(number), described(target))
+        return honest(target, *args, **kwargs)
+
+    return function
+
+
+def described(target: Any) -> str:
+    """The path that a path or a descriptor means."""
+    if not isinstance(target, int):
+        return os.fspath(target)
+    with suppress(OSError):
+        return os.readlink(f"/proc/self/fd/{target}")
+    return ""
+
+
+def plant_muteness() -> None:
+    from store import StoreUnusable
+    from store.database import Database
+    from store.queue import Queue
+
+    honest = Queue.enqueue
+
+    def fail(self: Any) -> Any:
+        raise StoreUnusable("nothing can be read any more")
+
+    def enqueue(*args: Any, **kwargs: Any) -> Any:
+        stored = honest(*args, **kwargs)
+        Database.read = Database.look = fail  # type: ignore[method-assign, assignment]
+        return stored
+
+    Queue.enqueue = enqueue  # type: ignore[method-assign]
+
+
 def plant_hiding(file: str) -> None:
     from workers import processes
 
@@ -167,6 +221,10 @@ if "SABOTAGE_CLOCK" in os.environ:
     plant_clock(os.environ["SABOTAGE_CLOCK"])
 if "SABOTAGE_BUSY" in os.environ:
     plant_lock(os.environ["SABOTAGE_BUSY"])
+if "SABOTAGE_IO" in os.environ:
+    plant_io(os.environ["SABOTAGE_IO"])
+if "SABOTAGE_MUTE" in os.environ:
+    plant_muteness()
 if "SABOTAGE_HIDING" in os.environ:
     plant_hiding(os.environ["SABOTAGE_HIDING"])
 if "SABOTAGE_PLANT" in os.environ:
