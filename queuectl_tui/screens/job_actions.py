@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from functools import wraps
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol
 
 from queuectl_tui.screens.confirm import Question
 from queuectl_tui.screens.session import Answer, Deed, Lane, Session
@@ -18,6 +19,8 @@ from store import FINISHED, RETRYABLE, UNFINISHED, Job, JobFilter, JobState, Not
 
 if TYPE_CHECKING:
     from store.queue import Queue
+
+Asked = ParamSpec("Asked")
 
 _ONE_UNSEEN = "It is marked, but not in this list."
 _UNDOABLE = 20
@@ -45,6 +48,19 @@ class Action(Protocol):
     ) -> Coroutine[None, None, bool]: ...
 
 
+def _in_turn(
+    act: Callable[Concatenate[JobActions, Asked], Coroutine[Any, Any, Answer]],
+) -> Callable[Concatenate[JobActions, Asked], Coroutine[Any, Any, Answer]]:
+    """An action that begins when the one before has been done, and can be undone."""
+
+    @wraps(act)
+    async def acting(self: JobActions, /, *args: Asked.args, **kwargs: Asked.kwargs) -> Answer:
+        async with self._session.acting:
+            return await act(self, *args, **kwargs)
+
+    return acting
+
+
 class JobActions:
     """Each action ends with a sentence about what was done, or why not."""
 
@@ -60,6 +76,7 @@ class JobActions:
             self._voice.complain(str(error))
             return None
 
+    @_in_turn
     async def retry(self, ids: Sequence[str], *, listed: JobFilter | None = None) -> bool:
         """Runs the jobs (again) now."""
         jobs = await self._eligible(ids, RETRYABLE, "retry")
@@ -68,6 +85,7 @@ class JobActions:
             return False
         return await self._retry(jobs)
 
+    @_in_turn
     async def retry_matching(self, wanted: JobFilter) -> None:
         """Runs all that match (again) now, after asking with their exact number."""
         jobs = await self._matching(wanted, RETRYABLE, "retry")
@@ -100,6 +118,7 @@ class JobActions:
             self._voice.complain(_left_out(left))
         return True
 
+    @_in_turn
     async def cancel(self, ids: Sequence[str], *, listed: JobFilter | None = None) -> bool:
         """Cancels the jobs; asks if any of them runs."""
         jobs = await self._eligible(ids, UNFINISHED, "cancel")
@@ -120,7 +139,16 @@ class JobActions:
         return done is not None
 
     async def undo(self) -> None:
-        """Takes back the last retry or cancelling, as far as the jobs have not moved on."""
+        """Takes back the last retry or cancelling, as far as the jobs have not moved on.
+
+        One that is still being done is waited for.
+        """
+        if self._session.acting.locked():
+            self._voice.say("Undoing once that is done …")
+        await self._undo()
+
+    @_in_turn
+    async def _undo(self) -> None:
         if not self._session.deeds:
             self._voice.complain("Nothing to undo: retries, and cancels of waiting jobs, can be")
             return
@@ -151,6 +179,7 @@ class JobActions:
             del self._session.deeds[:-_UNDOABLE]
         return bool(pairs)
 
+    @_in_turn
     async def delete(self, ids: Sequence[str], *, listed: JobFilter | None = None) -> bool:
         """Deletes finished jobs with their output, after asking."""
         jobs = await self._eligible(ids, FINISHED, "delete")

@@ -69,6 +69,8 @@ class Session:
         self.memory = memory or Memory()
         self.config = config or Config()
         self.deeds: list[Deed] = []
+        self.acting = asyncio.Lock()
+        """Held while something is asked about, done and remembered: an undo waits for it."""
         self.watched: set[str] = set()
         self.seen: dict[JobState, int] = {}
         self.read_only = read_only

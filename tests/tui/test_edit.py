@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+import pytest
 from textual.widgets import Input
 
 from queuectl_tui.memory import Memory, Recall
@@ -12,8 +16,9 @@ from queuectl_tui.screens.dead import DeadScreen
 from queuectl_tui.screens.edit_job import EditJob
 from queuectl_tui.screens.jobs import JobsScreen
 from queuectl_tui.widgets.form_field import FormField
-from store import JobState
-from tests.tui.stage import Backstage, Stage, opened
+from store import Job, JobState, NewJob, OnDependencyFailure
+from store.queue import Queue
+from tests.tui.stage import PATIENCE, Backstage, Stage, opened
 
 PENDING, DEAD = JobState.PENDING, JobState.DEAD
 
@@ -59,6 +64,55 @@ async def test_an_argument_vector_stays_one(backstage: Backstage) -> None:
         await stage.press("ctrl+s")
         await stage.until_screen(JobsScreen)
         assert backstage.queue.job("wait1").argv == ("convert", "in file.png", "my out.png")
+
+
+_AWKWARD: dict[str, Any] = {
+    "queue": "net",
+    "priority": -7,
+    "run_at": 32_000_000_000_000,
+    "max_retries": 0,
+    "timeout": 1_036_800.0,
+    "stop_grace": 0.1,
+    "backoff_base": 1.25,
+    "backoff_delay": 1e-3,
+    "backoff_max": 0.0,
+    "backoff_jitter": 0.5,
+    "fail_on": (3, "64-78", "lost"),
+    "success_exit_codes": (0, 2),
+    "nice": 19,
+    "keep_children": True,
+    "cwd": "/a folder/ with blanks ",
+    "env": {"A": " 1"},
+    "label": " two  words ",
+    "unique_key": " key ",
+    "held": True,
+    "on_dependency_failure": OnDependencyFailure.CANCEL,
+    "depends_on": ("first",),
+}
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"command": "  one\n\ttwo  ", **_AWKWARD},
+        {"argv": ("printf", "a b", "'", ""), "timeout": 0.0},
+    ],
+    ids=["command", "argv"],
+)
+async def test_what_is_not_touched_is_not_changed(
+    backstage: Backstage, fields: dict[str, Any]
+) -> None:
+    backstage.queue.settings.set("default_timeout", "5")
+    backstage.ended("first")
+    backstage.queue.enqueue([NewJob(id="edited", **fields)])
+    before = backstage.queue.job("edited")
+    async with opened(backstage) as stage:
+        stage.listing.seek("edited")
+        await stage.until_at("edited")
+        await _edit(stage)
+        await stage.press("ctrl+s")
+        await stage.until(lambda: "Saved edited" in stage.toasts())
+    assert backstage.queue.job("edited")._replace(updated_at=before.updated_at) == before
 
 
 async def test_what_is_dead_is_edited_and_retried_at_once(backstage: Backstage) -> None:
@@ -169,3 +223,28 @@ async def test_a_cancel_is_undone_unless_the_job_has_moved_on(backstage: Backsta
         backstage.queue.delete([gone])
         await stage.press("u")
         await stage.until(lambda: f"Can't undo the cancelling of {gone}" in stage.toasts())
+
+
+async def test_an_undo_waits_for_what_is_being_done(
+    backstage: Backstage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backstage.pending("wait1", "wait2")
+    cancel, may_go_on = Queue.cancel, threading.Event()
+
+    def slowly(queue: Queue, ids: Sequence[str]) -> list[Job]:
+        may_go_on.wait(PATIENCE)
+        return cancel(queue, ids)
+
+    async with opened(backstage) as stage:
+        await stage.until_at("wait2")
+        await stage.press("x")
+        await stage.until(lambda: backstage.state("wait2") is JobState.CANCELLED)
+        await stage.until(lambda: len(stage.app.session.deeds) == 1)
+        monkeypatch.setattr(Queue, "cancel", slowly)
+        await stage.press("j", "x", "u")
+        await stage.until(lambda: "Undoing once that is done" in stage.toasts())
+        assert backstage.state("wait2") is JobState.CANCELLED
+        may_go_on.set()
+        await stage.until(lambda: "Undone: cancelling of wait1" in stage.toasts())
+        assert backstage.state("wait1") is PENDING
+        assert backstage.state("wait2") is JobState.CANCELLED
