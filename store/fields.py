@@ -618,7 +618,7 @@ FIELDS: Mapping[str, Field] = {
             "Run at",
             "Not before this time",
             metavar="TIME",
-            help="Not before this time.",
+            help="Not before this time: 22:15, tomorrow 9:00, 2026-11-25 10:30, or RFC 3339.",
             spellings=("--run-at", "--at"),
         ),
         Field(
