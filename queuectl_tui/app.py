@@ -266,9 +266,7 @@ class QueueApp(App[None]):
     def _started(self, supervisor: Worker | None) -> None:
         if supervisor is not None:
             paused = supervisor.state is WorkerState.PAUSED
-            told = (
-                "; it stays when you leave" if not paused else ", but paused: W, then p resumes it"
-            )
+            told = ", but paused: W, then p resumes it" if paused else "; it stays when you leave"
             say(self.screen, f"Pool {supervisor.pool} is up{told}")
         if isinstance(self.screen, LiveScreen):
             self.screen.ask()
