@@ -18,6 +18,11 @@ def goes_on(connection: sqlite3.Connection, names: str) -> bool:
     return bool(connection.execute(_GOES_ON, (names,)).fetchone()[0])
 
 
+def waits_for_others(connection: sqlite3.Connection, names: str, served: str) -> bool:
+    """Whether a blocked job will run once jobs of other queues, all of them ``served``, have."""
+    return bool(connection.execute(_WAITS_FOR_OTHERS, (names, served)).fetchone()[0])
+
+
 def left(connection: sqlite3.Connection, names: str) -> Leftover:
     """What is left once nothing goes on."""
     paused = dict(connection.execute(_PAUSED, (names,)))
@@ -43,12 +48,39 @@ _HELD = """
     (SELECT count(*) FROM job INDEXED BY job_on_hold
      WHERE held = 1 AND job.queue = job_count.queue AND job.state = job_count.state)
 """
-# Whatever a blocked job waits for at last is not blocked: to look at the others is enough.
+# Whatever a blocked job waits for at last is not blocked: within the queues these are enough.
 _GOES_ON = f"""
     SELECT EXISTS (
         SELECT 1 FROM job_count JOIN queue ON queue.name = job_count.queue
         WHERE jobs > 0 AND {_SERVED} AND (state = 'processing' OR (
             paused = 0 AND state IN ('pending', 'failed') AND jobs > {_HELD})))
+"""
+_WAITS_FOR_OTHERS = f"""
+    WITH RECURSIVE waiting (seq) AS (
+        SELECT job.seq FROM job INDEXED BY job_state JOIN queue ON queue.name = job.queue
+        WHERE job.state = 'blocked' AND held = 0 AND paused = 0 AND {_SERVED}),
+    chain (seq) AS (
+        SELECT seq FROM waiting
+        UNION
+        SELECT needed.seq FROM chain
+        JOIN job ON job.seq = chain.seq AND job.state = 'blocked'
+        JOIN dependency ON dependency.job = job.seq
+        JOIN job AS needed ON needed.seq = dependency.needs
+        WHERE {IS_UNMET}),
+    stuck (seq) AS (
+        SELECT job.seq FROM chain
+        JOIN job ON job.seq = chain.seq
+        JOIN queue ON queue.name = job.queue
+        WHERE job.state IN ('dead', 'cancelled') OR job.state <> 'processing' AND (
+            held = 1 OR paused = 1
+            OR ?2 <> '[]' AND queue.name NOT IN (SELECT value FROM json_each(?2)))
+        UNION
+        SELECT job.seq FROM stuck
+        JOIN job AS needed ON needed.seq = stuck.seq
+        JOIN dependency ON dependency.needs = needed.seq
+        JOIN job ON job.seq = dependency.job AND job.state = 'blocked'
+        WHERE {IS_UNMET})
+    SELECT EXISTS (SELECT 1 FROM waiting WHERE seq NOT IN (SELECT seq FROM stuck))
 """
 _PAUSED = f"""
     SELECT queue.name, sum(jobs) FROM job_count JOIN queue ON queue.name = job_count.queue

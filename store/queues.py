@@ -55,6 +55,14 @@ class Queues:
         with self._database.read() as connection:
             return leftover.goes_on(connection, json.dumps(names))
 
+    def waits_for_others(self, names: Sequence[str], served: Sequence[str]) -> bool:
+        """Whether in these queues a job will run once others have that run or will themselves.
+
+        What has to be done before must be in a queue that is ``served``; none: all are.
+        """
+        with self._database.read() as connection:
+            return leftover.waits_for_others(connection, json.dumps(names), json.dumps(served))
+
     def left(self, names: Sequence[str]) -> Leftover:
         """What is left in these queues (none: all) when nothing in them goes on."""
         with self._database.read() as connection:

@@ -12,7 +12,6 @@ from pathlib import Path
 from store import DEFAULT_POOL, QueueError, Snapshot, Status, Worker, WorkerKind, WorkerState
 from store.queue import Queue
 from workers import processes
-from workers.until_empty import UntilEmpty
 
 _START_PATIENCE = 20.0
 _LOOK_EVERY = 0.02
@@ -60,6 +59,8 @@ def start_detached(
             process.returncode = 0  # it lives on its own now
             return supervisor
         if process.poll() == 0 and until_empty:
+            from workers.until_empty import UntilEmpty
+
             raise LeftAlready(UntilEmpty(queue, queues).left())
         if process.returncode is not None:
             raise QueueError(_last_words(log_path, said_before))

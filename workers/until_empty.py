@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from store import Leftover
 from store.queue import Queue
+from workers.control import up
 
 
 class UntilEmpty:
@@ -22,10 +23,21 @@ class UntilEmpty:
         token = self._queue.change_token()
         if token == self._token:
             return False
-        if not self._queue.queues.goes_on(self._queues):
+        if self._goes_on():
+            self._token = token
+            return False
+        return True
+
+    def _goes_on(self) -> bool:
+        queues = self._queue.queues
+        if queues.goes_on(self._queues):
             return True
-        self._token = token
-        return False
+        return bool(self._queues) and queues.waits_for_others(self._queues, self._served())
+
+    def _served(self) -> list[str]:
+        """The queues that are served by this pool or any other; none means all."""
+        served = [self._queues, *(worker.queues for worker in up(self._queue))]
+        return sorted({name for names in served for name in names}) if all(served) else []
 
     def left(self) -> str:
         """What is left, in words."""

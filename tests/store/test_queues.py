@@ -218,6 +218,34 @@ def test_what_goes_on_without_anybodys_doing(
     assert queue.queues.goes_on([])
 
 
+def test_what_waits_for_other_queues(queue: Queue) -> None:
+    add(queue, "first", queue="b", priority=9)
+    add(queue, "second", queue="b", depends_on=("first",))
+    add(queue, "third", queue="a", depends_on=("second",))
+    assert not queue.queues.goes_on(["a"])
+
+    def waits(*served: str) -> bool:
+        return queue.queues.waits_for_others(["a"], served)
+
+    assert (waits(), waits("a", "b"), waits("a")) == (True, True, False)
+    queue.queues.set_paused(["b"], True)
+    assert not waits()
+    queue.queues.set_paused(["b"], False)
+
+    lease = claim(queue)
+    assert not waits("a")  # second is where nobody is
+    queue.edit("second", NewJob(command="x", queue="a", depends_on=("first",)))
+    assert waits("a")
+    add(queue, "dead", queue="b", priority=9, max_retries=0)
+    queue.finish(claim(queue), FAILED)
+    queue.edit("third", NewJob(command="x", queue="a", depends_on=("second", "dead")))
+    assert waits("a")  # second will run
+    queue.edit("second", NewJob(command="x", queue="a", depends_on=("first", "dead")))
+    assert not waits("a")
+    queue.finish(lease, DONE)
+    assert not waits()
+
+
 def test_a_running_job_goes_on_though_its_queue_is_paused(queue: Queue) -> None:
     add(queue, "a", queue="mail")
     lease = claim(queue)

@@ -98,6 +98,21 @@ def test_other_queues_are_not_its_business(rig: Rig) -> None:
     assert rig.queue.job(other).number == 0
 
 
+def test_it_waits_for_what_others_do_first(rig: Rig) -> None:
+    rig.start(pool="other", queues=["b"])
+    first = rig.add(gated(), queue="b")
+    second = rig.add("true", queue="b", depends_on=(first,))
+    last = rig.add("true", queue="a", depends_on=(second,))
+
+    foreground = started(rig, "--queue", "a")
+    rig.run("sleep 1.2", queue="a")  # time enough to have looked again
+    assert foreground.process.poll() is None
+    rig.open_gate()
+
+    assert foreground.exit_code() == 0
+    assert rig.queue.job(last).state is JobState.COMPLETED
+
+
 def test_what_others_run_of_its_queues_keeps_it(rig: Rig) -> None:
     rig.start(pool="other")
     job_id = rig.add(gated())
