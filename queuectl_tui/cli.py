@@ -27,6 +27,8 @@ _COMMANDS = {
     "status": "queuectl_tui.commands.status",
     "wait": "queuectl_tui.commands.wait",
     "cancel": "queuectl_tui.commands.cancel",
+    "pause": "queuectl_tui.commands.pause",
+    "resume": "queuectl_tui.commands.resume",
     "retry": "queuectl_tui.commands.retry",
     "edit": "queuectl_tui.commands.edit",
     "delete": "queuectl_tui.commands.delete",

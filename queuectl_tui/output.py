@@ -65,7 +65,8 @@ _UNSAFE_IN_JSON = "[\x7f-\x9f\ud800-\udfff]"
 
 
 def job_to_json(job: Job, *, show_env: bool = False) -> dict[str, object]:
-    """The fixed shape; beyond it the fields of which the job has another value than most."""
+    """The fixed shape; beyond it the fields of which the job has another value than most, and
+    ``paused``."""
     given = {name: to_json(job, name) for name in _GIVEN}
     shape: dict[str, object] = {
         **given,
@@ -83,7 +84,8 @@ def job_to_json(job: Job, *, show_env: bool = False) -> dict[str, object]:
         "worker": job.worker,
     }
     fixed = {name: shape[name] for name in _FIXED}
-    return fixed | {name: to_json(job, name) for name in _BEYOND if not is_default(job, name)}
+    beyond = {name: to_json(job, name) for name in _BEYOND if not is_default(job, name)}
+    return fixed | beyond | ({"paused": True} if job.paused else {})
 
 
 _FIXED = (
@@ -220,12 +222,25 @@ _WRAPPED = 20  # cells: no narrower than this for the sake of others
 _COLOURS = {
     **dict.fromkeys(("RUNNING", "BUSY"), "36"),
     **dict.fromkeys(("DONE", "COMPLETED"), "32"),
-    **dict.fromkeys(("RETRYING", "DRAINING"), "33"),
+    **dict.fromkeys(("RETRYING", "DRAINING", "PAUSED"), "33"),
     **dict.fromkeys(("DEAD", "FAILED", "TIMED OUT", "LOST", "STALE"), "31"),
     **dict.fromkeys(("BLOCKED", "CANCELLED"), "2"),
 }
 _BOLD = "1"
-_STATES = JobState | AttemptState | WorkerState
+
+
+class _Word(str):
+    """A state's word for people that is no state's value."""
+
+    __slots__ = ()
+
+
+_STATES = JobState | AttemptState | WorkerState | _Word
+
+
+def state_cell(job: Job) -> object:
+    """A job's state in a table."""
+    return _Word(job.shown_state)
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
@@ -287,7 +302,7 @@ def _shown(cell: object) -> str:
         return "-"
     if isinstance(cell, JobState):
         return cell.label
-    if isinstance(cell, _STATES):
+    if isinstance(cell, AttemptState | WorkerState):
         return cell.value.upper().replace("_", " ")
     return escape(str(cell))
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 
-from store import JobState
+from store import Job, JobState
 
 # C0, DEL and C1 controls, bidirectional and invisible formatting, line separators, surrogates,
 # non-characters, private use and tag characters: what can drive, reorder or blank a terminal line.
@@ -28,6 +28,13 @@ GLYPHS = {
     JobState.DEAD: "✗",
     JobState.CANCELLED: "⊘",
 }
+
+
+PAUSED_GLYPH = "‖"
+
+
+def state_with_glyph(job: Job) -> str:
+    return f"{PAUSED_GLYPH if job.paused else GLYPHS[job.state]} {job.shown_state}"
 
 
 def escape(text: str) -> str:

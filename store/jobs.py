@@ -72,6 +72,7 @@ FINISHED = frozenset({JobState.COMPLETED, JobState.DEAD, JobState.CANCELLED})
 UNFINISHED = frozenset(JobState) - FINISHED
 RETRYABLE = FINISHED | {JobState.FAILED}
 EDITABLE = frozenset(JobState) - {JobState.PROCESSING}
+RUNNING = frozenset({JobState.PROCESSING})
 
 
 class AttemptState(StrEnum):
@@ -158,6 +159,7 @@ class Job(NamedTuple):
     ``seq`` is its place in the order of arrival. ``started_at`` to ``worker`` are the last
     attempt's. ``number`` is the last attempt's own number (0: none yet); ``attempts`` counts only
     what counts against ``max_retries``. ``waiting_for`` names the dependencies not yet completed.
+    ``paused``: it runs, but every process of it is stopped until it is resumed.
     """
 
     seq: int
@@ -198,6 +200,12 @@ class Job(NamedTuple):
     nice: int
     keep_children: bool
     held: bool
+    paused: bool
+
+    @property
+    def shown_state(self) -> str:
+        """What people see of its state."""
+        return "PAUSED" if self.paused else self.state.label
 
     @property
     def line(self) -> str:
@@ -286,6 +294,36 @@ class Lease(NamedTuple):
     success_exit_codes: tuple[int, ...] = (0,)
 
 
+class Pause(NamedTuple):
+    """Whether an attempt is to be paused, and whether it is.
+
+    ``since`` is set while its processes are stopped: a moment of ``processes.start_clock``, which
+    outlives the worker. ``seconds`` is how long its earlier pauses took. ``problem`` says why the
+    last request was refused.
+    """
+
+    asked: bool = False
+    since: int | None = None
+    seconds: float = 0.0
+    problem: str | None = None
+
+
+class Asked(NamedTuple):
+    """What people want of an attempt that runs. ``stop``, too, when it has ended already."""
+
+    stop: bool
+    pause: Pause
+
+
+class PauseProgress(NamedTuple):
+    """How far a request to pause or resume an attempt has come; ``runs`` until it has ended."""
+
+    job_id: str
+    worker: str
+    runs: bool
+    pause: Pause
+
+
 class Output(NamedTuple):
     """What an attempt wrote to one stream: the bytes themselves, or a file that took its place."""
 
@@ -353,6 +391,7 @@ class Worker(NamedTuple):
     supervisor: str | None
     count: int  # type: ignore[assignment]  # hides a method of tuples
     identity: ProcessIdentity
+    is_job_paused: bool
 
 
 class Orders(NamedTuple):

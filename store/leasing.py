@@ -15,7 +15,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from store import dependencies, overview
 from store.errors import LeaseLost
 from store.fields import exit_codes_of, read_column
-from store.jobs import AttemptState, JobState, Lease, Outcome, Output, Stream
+from store.jobs import (
+    Asked,
+    AttemptState,
+    JobState,
+    Lease,
+    Outcome,
+    Output,
+    Pause,
+    Stream,
+)
 from store.late import Late
 from store.retry import backoff_seconds, exhausted
 from store.settings import Settings
@@ -140,6 +149,23 @@ class Leasing:
             "UPDATE job SET held_by = NULL, last_error = attempt.error FROM attempt"
             " WHERE job.seq = ? AND held_by = ? AND attempt.id = held_by",
             (lease.job_seq, lease.attempt_id),
+        )
+
+    def asked(self, connection: sqlite3.Connection, lease: Lease) -> Asked:
+        """What is wanted of an attempt; one that was ended elsewhere is to be stopped."""
+        row = connection.execute(_ASKED, (lease.job_seq, lease.attempt_id)).fetchone()
+        if row is None:
+            return Asked(stop=True, pause=Pause())
+        cancelled, asked, since, seconds = row
+        return Asked(stop=bool(cancelled), pause=Pause(bool(asked), since, seconds))
+
+    def note_pause(self, connection: sqlite3.Connection, lease: Lease, pause: Pause) -> None:
+        """Record how an attempt stands; the request is withdrawn unless it is still ``asked``."""
+        asked, since, seconds, problem = pause
+        connection.execute(_NOTE_PAUSE, (asked, since, seconds, problem, lease.attempt_id))
+        connection.execute(
+            "UPDATE job SET updated_at = ? WHERE seq = ? AND lease = ?",
+            (self._clock(), lease.job_seq, lease.attempt_id),
         )
 
     def pass_on(self, connection: sqlite3.Connection, ended: Sequence[int], now: int) -> bool:
@@ -417,8 +443,17 @@ _HELD = f"""
 _END_ATTEMPT = """
     UPDATE attempt SET state = ?, finished_at = ?, exit_code = ?, signal = ?, error = ?,
         cpu_seconds = ?, max_rss_bytes = ?, stdout_bytes = ?, stderr_bytes = ?, stdout = ?,
-        stderr = ?
+        stderr = ?, pause_requested = 0, paused_since = NULL
     WHERE id = ?
+"""
+_ASKED = """
+    SELECT job.cancel_requested, attempt.pause_requested, paused_since, paused_seconds
+    FROM job JOIN attempt ON attempt.id = job.lease WHERE job.seq = ? AND job.lease = ?
+"""
+_NOTE_PAUSE = """
+    UPDATE attempt SET pause_requested = pause_requested AND ?, paused_since = ?,
+        paused_seconds = ?, pause_problem = ?
+    WHERE id = ? AND state = 'running'
 """
 _OF_LEASE_COLUMNS = (
     "attempts",

@@ -150,7 +150,8 @@ def worker_seq(worker: str) -> int:
 
 def _worker(row: Sequence[Any], now: int) -> Worker:
     seq, kind, pool, pid, host, stop, paused, supervisor, queues, done, failed, *row = row
-    started_at, heartbeat_at, cpu, rss, wanted, start, boot_id, job, number, boss_stop = row
+    started_at, heartbeat_at, cpu, rss, wanted, start, boot_id, job, number, *more = row
+    boss_stop, job_paused = more
     age = max(0, now - (heartbeat_at or started_at)) / 1000
     if age > STALE_AFTER:
         state = WorkerState.STALE
@@ -181,6 +182,7 @@ def _worker(row: Sequence[Any], now: int) -> Worker:
         supervisor=None if supervisor is None else worker_id("supervisor", supervisor),
         count=wanted,
         identity=ProcessIdentity(pid, start, boot_id),
+        is_job_paused=bool(job_paused),
     )
 
 
@@ -209,7 +211,8 @@ _WORKERS = """
            pool.paused, worker.supervisor, worker.queues, worker.done, worker.failed,
            worker.started_at, worker.heartbeat_at, worker.cpu_percent, worker.rss_bytes,
            worker.count, worker.start, worker.boot_id, job.id, job.number,
-           boss.stop
+           boss.stop,
+           (SELECT paused_since IS NOT NULL FROM attempt WHERE attempt.id = job.lease)
     FROM worker
     LEFT JOIN pool ON pool.name = worker.pool
     LEFT JOIN worker AS boss ON boss.seq = worker.supervisor

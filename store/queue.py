@@ -23,6 +23,7 @@ from store.jobs import (
     EDITABLE,
     RETRYABLE,
     UNFINISHED,
+    Asked,
     Attempt,
     ErrorGroup,
     Job,
@@ -35,6 +36,8 @@ from store.jobs import (
     Outcome,
     Outlook,
     Output,
+    Pause,
+    PauseProgress,
     Placing,
     Snapshot,
     Status,
@@ -185,6 +188,33 @@ class Queue:
     def cancel_matching(self, wanted: JobFilter) -> int:
         """Cancel all unfinished jobs that match; how many."""
         return self._on_matching(wanted, UNFINISHED, self._steering.cancel)
+
+    def pause(self, ids: Sequence[str]) -> list[int]:
+        """Ask the workers to stop running jobs where they are; the attempts that are meant.
+
+        ``pausing`` tells how far that is. Raises ``NoSuchJob``, or ``WrongState`` when one does
+        not run; then none is asked for.
+        """
+        with self._change() as connection:
+            return self._steering.pause(connection, overview.seqs(connection, ids))
+
+    def pause_matching(self, wanted: JobFilter) -> list[int]:
+        """Like ``pause``, all running jobs that match, except those that are being cancelled."""
+        with self._change() as connection:
+            return self._steering.pause_any(connection, self._running(wanted))
+
+    def resume(self, ids: Sequence[str]) -> list[int]:
+        """Let paused jobs go on; the attempts that are meant, those that were not paused too.
+
+        Raises ``NoSuchJob``, or ``WrongState`` when one does not run; then none is resumed.
+        """
+        with self._change() as connection:
+            return self._steering.resume(connection, overview.seqs(connection, ids))
+
+    def resume_matching(self, wanted: JobFilter) -> list[int]:
+        """Let all paused jobs that match go on; their attempts."""
+        with self._change() as connection:
+            return self._steering.resume_any(connection, self._running(wanted))
 
     def retry(self, ids: Sequence[str], *, dry_run: bool = False) -> list[Job]:
         """Run finished or failed jobs (again) now; all but failed ones start over at 0 attempts.
@@ -398,6 +428,11 @@ class Queue:
 
         return StoredOutput(look, self.folders, attempt.id, stream)
 
+    def pausing(self, attempts: Sequence[int]) -> list[PauseProgress]:
+        """How far requests to pause or resume these attempts have come."""
+        with self._database.look() as connection:
+            return self._steering.pausing(connection, attempts)
+
     def status(self) -> Status:
         """Counts, workers and throughput at a glance."""
         with self._database.read() as connection:
@@ -561,13 +596,15 @@ class Queue:
             ).fetchall()
             return reads.named(self._database.query, [job_id for (job_id,) in told])
 
-    def cancel_requested(self, lease: Lease) -> bool:
-        """Whether somebody wants this attempt stopped, or ended it already."""
+    def asked(self, lease: Lease) -> Asked:
+        """What somebody wants of this attempt."""
         with self._database.look() as connection:
-            row = connection.execute(
-                "SELECT lease, cancel_requested FROM job WHERE seq = ?", (lease.job_seq,)
-            ).fetchone()
-        return row is None or row[0] != lease.attempt_id or bool(row[1])
+            return self._leasing.asked(connection, lease)
+
+    def note_pause(self, lease: Lease, pause: Pause) -> None:
+        """Record how an attempt stands; the request is withdrawn unless it is still ``asked``."""
+        with self._database.write() as connection:
+            self._leasing.note_pause(connection, lease, pause)
 
     def next_due(self) -> int | None:
         """When time alone may next let a job start (UTC milliseconds).
@@ -659,6 +696,13 @@ class Queue:
     def _environment_id(self, captured: Mapping[str, str]) -> int | None:
         with self._database.write() as connection:
             return environment_id(connection, captured)
+
+    def _running(self, wanted: JobFilter) -> list[int]:
+        """Row numbers of the running jobs that match."""
+        if wanted.states and JobState.PROCESSING not in wanted.states:
+            return []
+        running = wanted._replace(states=frozenset({JobState.PROCESSING}))
+        return reads.matching(self._database.query, running)
 
     def _on_matching(
         self,

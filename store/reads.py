@@ -24,8 +24,13 @@ from store.jobs import (
 )
 from store.models import AttemptRow, JobRow
 
-_JOB_NAMES = tuple(name for name in Job._fields if name != "depends_on")
-_JOB_FIELDS = tuple(getattr(JobRow, name) for name in _JOB_NAMES)
+_PAUSED = """
+    CASE WHEN lease IS NULL THEN 0 ELSE EXISTS (
+        SELECT 1 FROM attempt WHERE attempt.id = lease AND paused_since IS NOT NULL) END
+"""
+_ELSEWHERE = ("depends_on", "paused")
+_JOB_NAMES = (*(name for name in Job._fields if name not in _ELSEWHERE), "paused")
+_JOB_FIELDS = (*(getattr(JobRow, name) for name in _JOB_NAMES[:-1]), peewee.SQL(_PAUSED))
 _ATTEMPT_FIELDS = (
     AttemptRow.id,
     AttemptRow.number,
@@ -259,6 +264,7 @@ def _job(row: tuple[Any, ...], depends_on: tuple[str, ...]) -> Job:
         values[name] = read_column(name, values[name])
     values["state"] = JobState(values["state"])
     values["cancel_requested"] = bool(values["cancel_requested"])
+    values["paused"] = bool(values["paused"])
     return Job(**values, depends_on=depends_on)
 
 

@@ -20,12 +20,15 @@ from store.jobs import (
     EDITABLE,
     FINISHED,
     RETRYABLE,
+    RUNNING,
     UNFINISHED,
     Job,
     JobFilter,
     JobState,
     NewJob,
     NotRetried,
+    Pause,
+    PauseProgress,
     Stream,
 )
 from store.late import Late
@@ -75,6 +78,39 @@ class Steering:
         ended = [seq for (seq,) in waiting]
         label_limits.let_in(connection, label_limits.of_jobs(connection, ended))
         self._leasing.pass_on(connection, ended, now)
+
+    def pause(self, connection: sqlite3.Connection, chosen: Sequence[int]) -> list[int]:
+        """Ask for running jobs to be paused; their attempts."""
+        _require(connection, chosen, RUNNING, "paused")
+        wanted = json.dumps(chosen)
+        row = connection.execute(_CANCELLED_BEFORE, (wanted,)).fetchone()
+        if row is not None:
+            raise WrongState(f"{row[0]} is being cancelled and cannot be paused")
+        return self.pause_any(connection, chosen)
+
+    def pause_any(self, connection: sqlite3.Connection, chosen: Sequence[int]) -> list[int]:
+        """Ask for those that run to be paused, unless they are being cancelled."""
+        return _attempts(connection, _PAUSE, chosen)
+
+    def resume(self, connection: sqlite3.Connection, chosen: Sequence[int]) -> list[int]:
+        """Ask for running jobs to go on; their attempts."""
+        _require(connection, chosen, RUNNING, "resumed")
+        return _attempts(connection, _RESUME, chosen)
+
+    def resume_any(self, connection: sqlite3.Connection, chosen: Sequence[int]) -> list[int]:
+        """Ask for those that are paused, or to be, to go on; their attempts."""
+        return _attempts(connection, _RESUME_PAUSED, chosen)
+
+    def pausing(
+        self, connection: sqlite3.Connection, attempts: Sequence[int]
+    ) -> list[PauseProgress]:
+        """How far requests to pause or resume have come."""
+        return [
+            PauseProgress(job_id, worker, bool(runs), Pause(bool(asked), *pause))
+            for job_id, worker, runs, asked, *pause in connection.execute(
+                _PAUSING, (json.dumps(attempts),)
+            )
+        ]
 
     def retry(self, connection: sqlite3.Connection, chosen: Sequence[int]) -> None:
         """Let finished or failed jobs run (again) now. Raises ``KeyInUse``."""
@@ -208,6 +244,10 @@ def _require(
         raise WrongState(f"{row[0]} is {JobState(row[1]).label} and cannot be {done}")
 
 
+def _attempts(connection: sqlite3.Connection, sql: str, chosen: Sequence[int]) -> list[int]:
+    return [attempt for (attempt,) in connection.execute(sql, (json.dumps(chosen),)).fetchall()]
+
+
 def _held_key(connection: sqlite3.Connection, chosen: Sequence[int]) -> Exception | None:
     row = connection.execute(
         "SELECT wanted.unique_key, holder.id FROM job AS wanted JOIN job AS holder"
@@ -220,6 +260,28 @@ def _held_key(connection: sqlite3.Connection, chosen: Sequence[int]) -> Exceptio
     return None if row is None else KeyInUse(*row)
 
 
+_LEASES_OF = "SELECT lease FROM job WHERE seq IN (SELECT value FROM json_each(?))"
+_CANCELLED_BEFORE = """
+    SELECT id FROM job WHERE seq IN (SELECT value FROM json_each(?)) AND cancel_requested LIMIT 1
+"""
+_PAUSE = f"""
+    UPDATE attempt SET pause_requested = 1, pause_problem = NULL
+    WHERE id IN ({_LEASES_OF} AND NOT cancel_requested) RETURNING id
+"""
+_RESUME = f"""
+    UPDATE attempt SET pause_requested = 0, pause_problem = NULL
+    WHERE id IN ({_LEASES_OF}) RETURNING id
+"""
+_RESUME_PAUSED = f"""
+    UPDATE attempt SET pause_requested = 0, pause_problem = NULL
+    WHERE id IN ({_LEASES_OF}) AND (pause_requested OR paused_since IS NOT NULL) RETURNING id
+"""
+_PAUSING = """
+    SELECT job.id, attempt.worker, attempt.state = 'running', pause_requested, paused_since,
+        paused_seconds, pause_problem
+    FROM json_each(?) AS wanted
+    JOIN attempt ON attempt.id = wanted.value JOIN job ON job.seq = attempt.job
+"""
 _REVERT = """
     UPDATE OR IGNORE job
     SET state = ?, held = ?, attempts = ?, run_at = ?, updated_at = ?, ready = 0, parked = 0

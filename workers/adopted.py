@@ -127,9 +127,11 @@ class Adopted:
             execution.reaped(execution.leader, ended.status, ended.usage)
         if stop:
             execution.stop(Stop.RELEASE, time.monotonic())
-        elif not execution.ended and self._queue.cancel_requested(lease):
-            execution.stop(Stop.CANCEL, time.monotonic())
+        elif not execution.ended:
+            self._obey()
         execution.advance(time.monotonic(), empty=execution.ended and self._is_empty())
+        if execution.pausing.unsaved and not execution.ended:
+            self._save_pause()
         if execution.recordable and not self._recorded:
             self._record()
         if execution.over and self._recorded:
@@ -138,6 +140,20 @@ class Adopted:
                 self._queue.settle(lease, settled_output(self._queue.folders, lease))
             self._scratch.close()
             self.over = True
+
+    def _obey(self) -> None:
+        """Pass on what was asked while the command ran."""
+        asked = self._queue.asked(self._lease)
+        if asked.stop:
+            self._execution.stop(Stop.CANCEL, time.monotonic())
+        else:
+            self._execution.heed(asked.pause.asked, time.monotonic())
+
+    def _save_pause(self) -> None:
+        pausing = self._execution.pausing
+        self._queue.note_pause(self._lease, pausing.record)
+        pausing.unsaved = False
+        self._narrate(f"{self._lease.job_id} {pausing.event}")
 
     def _trace(self, reaped: Reaped) -> bool:
         """Find out what became of the command; False when that can't be told yet."""
@@ -170,9 +186,11 @@ class Adopted:
                     return False
             leader = candidates[0] if len(candidates) == 1 else None
         if leader is not None and (leader in reaped or _is_child(leader)):
-            self._execution.adopt(leader, processes.age(leader))
+            pause = self._queue.asked(self._lease).pause
+            self._execution.adopt(leader, processes.age(leader), pause)
             self._look_for_more()
-            self._narrate(f"{self._lease.job_id} goes on without its worker {self.worker}")
+            how = "stays paused" if self._execution.pausing.is_done else "goes on"
+            self._narrate(f"{self._lease.job_id} {how} without its worker {self.worker}")
         else:
             self._lose()
         return True
@@ -209,14 +227,14 @@ class Adopted:
         return "its worker died" if self._witnessed else "its worker and supervisor died"
 
     def _family(self, _: Lease) -> list[int]:
-        """Live processes of the attempt, as far as they can be ended."""
-        found = [pid for pid in self.tree() if processes.may_signal(pid)]
+        """Live processes of the attempt."""
+        found = self.tree()
         strays = self._strays() if self._witnessed else []
         return found + strays if strays and self._may_end_strays(self) else found
 
     def _is_empty(self) -> bool:
         """Whether nothing is left of the attempt, and nothing that may be of it."""
-        if self._family(self._lease) or self._is_doubtful():
+        if any(map(processes.may_signal, self._family(self._lease))) or self._is_doubtful():
             return False
         self._waits = self._witnessed and bool(self._strays())
         return not self._waits

@@ -172,7 +172,12 @@ def start_clock() -> int:
 def age(pid: int) -> float:
     """Seconds since a live process was started."""
     identity = identify(pid)
-    return 0.0 if identity is None else max(0, start_clock() - identity.start) / _TICKS
+    return 0.0 if identity is None else seconds_since(identity.start)
+
+
+def seconds_since(moment: int) -> float:
+    """How long ago a moment of ``start_clock`` was."""
+    return max(0, start_clock() - moment) / _TICKS
 
 
 def parent(pid: int) -> int | None:
@@ -281,6 +286,21 @@ def with_descendants(pids: Iterable[int]) -> list[int]:
     else:
         below = [descendants(pid) for pid in found]
     return list(found | dict.fromkeys(chain.from_iterable(below)))
+
+
+def unstopped(pids: Iterable[int]) -> list[int]:
+    """Those of the processes that SIGSTOP has not stopped yet."""
+    if IS_LINUX:
+        return [pid for pid in pids if _runs_on(pid)]
+    import psutil
+
+    stopped = (psutil.STATUS_STOPPED, psutil.STATUS_ZOMBIE)
+    found = []
+    for pid in pids:
+        with suppress(psutil.Error):
+            if psutil.Process(pid).status() not in stopped:
+                found.append(pid)
+    return found
 
 
 def may_signal(pid: int) -> bool:
@@ -433,6 +453,29 @@ def _linux_stat(pid: int) -> bytes | None:
             return file.read().rpartition(b") ")[2]
     except (FileNotFoundError, ProcessLookupError):
         return None
+
+
+def _runs_on(pid: int) -> bool:
+    """Whether a process may still execute something (Linux).
+
+    One that the kernel keeps (D) does not once SIGSTOP is pending: a parent that waits for a child
+    stopped between vfork and exec stays so until the child goes on.
+    """
+    stat = _linux_stat(pid)
+    if stat is None or stat[0] in b"TtZX":
+        return False
+    return not (stat[0] in b"D" and _will_stop(pid))
+
+
+def _will_stop(pid: int) -> bool:
+    """Whether SIGSTOP is pending (Linux)."""
+    from signal import SIGSTOP
+
+    with suppress(OSError), open(f"/proc/{pid}/status", "rb") as file:
+        for line in file:
+            if line.startswith(b"ShdPnd:"):
+                return bool(int(line.split()[1], 16) >> (SIGSTOP - 1) & 1)
+    return False
 
 
 def _session(pid: int) -> int | None:

@@ -12,12 +12,14 @@ import os
 import resource
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
+from functools import partial
 
-from store import AttemptState, Lease, Outcome, Output, Stream
+from store import AttemptState, Lease, Outcome, Output, Pause, Stream
 from store.output import Folders
 from workers import processes
+from workers.pausing import Pausing
 from workers.scratch import Scratch
 
 _KILL_AGAIN_AFTER = 0.1
@@ -62,6 +64,7 @@ class Execution:
         self.ended = False
         self.over = False
         self._family = family
+        self.pausing = Pausing(partial(family, lease), self._signal_some)
         self._started = now
         self._timeout_at = now + lease.timeout if lease.timeout else None
         self._stop: Stop | None = None
@@ -95,12 +98,26 @@ class Execution:
         self._lost = why
         self._kill_at = now
 
-    def adopt(self, leader: int, elapsed: float) -> None:
-        """Take over a command that runs already, ``elapsed`` seconds into its time."""
+    def adopt(self, leader: int, elapsed: float, pause: Pause | None = None) -> None:
+        """Take over a command that was started ``elapsed`` seconds ago.
+
+        ``pause`` is how it stands, unless it has ended.
+        """
         self.leader = leader
+        now = self._started
         self._started -= elapsed
-        if self._timeout_at is not None:
-            self._timeout_at -= elapsed
+        if pause is not None:
+            self._delay_timeout(pause.seconds - elapsed)
+            self.pausing.take_over(pause, now)
+
+    def heed(self, asked: bool, now: float) -> None:
+        """Pause, or go on, as is ``asked``; not while it is being stopped."""
+        if self._stop is not None or self.ended or asked is self.pausing.wanted:
+            return
+        if asked:
+            self.pausing.begin(now)
+        else:
+            self._delay_timeout(self.pausing.end(now))
 
     @property
     def deadline(self) -> float | None:
@@ -109,7 +126,9 @@ class Execution:
             return None
         if self._left_behind and self._kill_at is None:
             return self._started
-        due = self._timeout_at if self._kill_at is None else self._kill_at
+        due = self._kill_at
+        if due is None:
+            due = self.pausing.deadline(self._timeout_at)
         if not self.lease.output_limit:
             return due
         return self._look_at if due is None else min(due, self._look_at)
@@ -118,6 +137,7 @@ class Execution:
         """Ask the whole tree to end; after the grace it is killed."""
         if self._stop is None and not self.ended:
             self._stop = why
+            self.pausing.withdraw(now)
             self._terminate(now)
 
     def kill(self, now: float) -> None:
@@ -152,8 +172,10 @@ class Execution:
             self._terminate(now)
         elif self.ended:  # to be recorded first, and cleared away after
             self._left_behind = True
-        elif self._timeout_at is not None and now >= self._timeout_at:
+        elif self._timeout_at is not None and now >= self._timeout_at and not self.pausing.is_done:
             self.stop(Stop.TIMEOUT, now)
+        else:
+            self.pausing.advance(now)
 
     @property
     def recordable(self) -> bool:
@@ -213,8 +235,15 @@ class Execution:
         self._kill_at = now + self.lease.stop_grace
         self._signal(signal.SIGTERM)
 
+    def _delay_timeout(self, seconds: float) -> None:
+        if self._timeout_at is not None:
+            self._timeout_at += seconds
+
     def _signal(self, number: signal.Signals) -> None:
-        processes.signal_tree(self._family(self.lease), self.leader, number)
+        self._signal_some(self._family(self.lease), number)
+
+    def _signal_some(self, pids: Sequence[int], number: signal.Signals) -> None:
+        processes.signal_tree(pids, self.leader, number)
 
     def _exit(self) -> tuple[int | None, int | None]:
         if self._failure is not None:

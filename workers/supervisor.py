@@ -305,7 +305,7 @@ class Supervisor:
         if entry.kind is not WorkerKind.WORKER or entry.state is not WorkerState.STALE:
             return
         for lease in self._queue.leases(entry.id):
-            if self._queue.cancel_requested(lease):
+            if self._queue.asked(lease).stop:
                 with suppress(LeaseLost):
                     self._queue.finish(lease, _CANCELLED_FROM_AFAR)
             elif lease.attempt_id not in self._asked:
@@ -470,7 +470,8 @@ class Supervisor:
     def _say_what_runs(self) -> None:
         for worker in self._queue.workers():
             if worker.supervisor == self._id and worker.job is not None:
-                self._narrate(f"waiting for {worker.id}, which runs {worker.job}")
+                paused = " (paused)" if worker.is_job_paused else ""
+                self._narrate(f"waiting for {worker.id}, which runs {worker.job}{paused}")
 
     # Schedules -----------------------------------------------------------------------------------
 

@@ -123,6 +123,8 @@ class Worker:
             self._obey(execution)
             empty = self._reap(execution)
             execution.advance(time.monotonic(), empty=empty)
+            if execution.pausing.unsaved and not execution.ended:
+                self._save_pause(execution)
             if execution.recordable and not recorded:
                 following, recorded = self._record(execution), True
                 held = not execution.over
@@ -204,8 +206,19 @@ class Worker:
         elif self._looks_due and not execution.ended:
             self._looks_due = False
             with suppress(QueueError):
-                if self._queue.cancel_requested(execution.lease):
+                asked = self._queue.asked(execution.lease)
+                if asked.stop:
                     execution.stop(Stop.CANCEL, time.monotonic())
+                else:
+                    execution.heed(asked.pause.asked, time.monotonic())
+
+    def _save_pause(self, execution: Execution) -> None:
+        """Tell how it stands; what can't be told now is told after the next wait."""
+        pausing = execution.pausing
+        with suppress(QueueError):
+            self._queue.note_pause(execution.lease, pausing.record)
+            pausing.unsaved = False
+            self._tell(f"{execution.lease.job_id} {pausing.event}")
 
     def _record(self, execution: Execution) -> Lease | None:
         """Store how the attempt ended, for as long as it takes; maybe claim the next job in it."""

@@ -19,7 +19,13 @@ from queuectl_tui.commands.options import (
     states_option,
 )
 from queuectl_tui.commands.watching import watch as watch_store
-from queuectl_tui.output import job_to_json, print_json_array, print_json_line, print_table
+from queuectl_tui.output import (
+    job_to_json,
+    print_json_array,
+    print_json_line,
+    print_table,
+    state_cell,
+)
 from queuectl_tui.session import current_queue
 from queuectl_tui.text import local_time
 from store import SORT_COLUMNS, Job, JobFilter, JobState, Order
@@ -109,7 +115,7 @@ def print_jobs(jobs: list[Job], *, now: int) -> None:
         [
             (
                 job.id,
-                job.state,
+                state_cell(job),
                 job.queue,
                 job.priority,
                 f"{job.attempts}/{job.max_retries + 1}",

@@ -80,7 +80,7 @@ _NAMED = frozenset(
 def _fields(job: Job, waits_for: str, now: int, *, show_env: bool) -> dict[str, object]:
     fields: dict[str, object] = {
         "id": job.id,
-        "state": job.state,
+        "state": job.shown_state,
         "command": job.line,
         "queue": job.queue,
         "priority": job.priority,

@@ -229,16 +229,20 @@ def _wait_for_end(queue: Queue, chosen: Sequence[Worker], timeout: float | None)
     from workers.processes import is_alive
 
     deadline = None if timeout is None else time.monotonic() + timeout
-    said: set[str] = set()
+    said: set[tuple[str, str]] = set()
     while left := {worker.id for worker in chosen if is_alive(worker.identity)}:
-        running = {w.id: w.job for w in queue.workers() if w.id in left and w.job is not None}
+        running = {
+            worker.id: f"{worker.job}{' (paused)' if worker.is_job_paused else ''}"
+            for worker in queue.workers()
+            if worker.id in left and worker.job is not None
+        }
         if deadline is not None and time.monotonic() >= deadline:
             what = ", ".join(f"{name} runs {job}" for name, job in running.items())
             streams.narrate(f"Still draining after {duration(timeout or 0)}: {what or 'workers'}")
             return _TIMED_OUT
         for name, job in running.items():
-            if name not in said:
-                said.add(name)
+            if (name, job) not in said:
+                said.add((name, job))
                 streams.narrate(f"Waiting for {name}, which runs {job}")
         time.sleep(_LOOK_EVERY)
     streams.narrate("Stopped")
@@ -252,7 +256,7 @@ def _row(worker: Worker) -> tuple[object, ...]:
         worker.pool,
         worker.pid,
         worker.state,
-        worker.job,
+        f"{worker.job} (paused)" if worker.is_job_paused else worker.job,
         worker.done,
         worker.failed,
         worker.cpu_percent,

@@ -296,7 +296,7 @@ def _description(job: Job, now: int) -> str:
     since = ""
     if job.state is JobState.PROCESSING and job.started_at is not None:
         since = f" {duration((now - job.started_at) / 1000)}"
-    return f"{job.id}  {job.state.label}{since}  {job.line[:200]}"
+    return f"{job.id}  {job.shown_state}{since}  {job.line[:200]}"
 
 
 def _amount(jobs: Sequence[Job]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from queuectl_tui.text import GLYPHS, age, duration, local_time, signal_name
+from queuectl_tui.text import age, duration, local_time, signal_name, state_with_glyph
 from queuectl_tui.widgets.columns import Cell, Column
 from store import Job, JobState
 
@@ -57,7 +57,7 @@ def sort_titles(columns: Iterable[JobColumn]) -> dict[str, str]:
 
 
 def state(job: Job, _: int) -> Cell:
-    return Cell(f"{GLYPHS[job.state]} {job.state.label}", job.state.value)
+    return Cell(state_with_glyph(job), "warn" if job.paused else job.state.value)
 
 
 def next_or_duration(job: Job, now: int, done: float | None = None) -> Cell:

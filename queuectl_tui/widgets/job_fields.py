@@ -40,7 +40,7 @@ def _fields(job: Job, dependencies: Dependencies, now: int) -> Iterable[tuple[st
         ("label", escape(job.label or "")),
         ("command", escape_lines(job.command or "")),
         ("argv", "\n".join(escape(word) or "''" for word in job.argv or ())),
-        ("state", job.state.label + (" (cancel requested)" if job.cancel_requested else "")),
+        ("state", job.shown_state + (" (cancel requested)" if job.cancel_requested else "")),
         ("queue", escape(job.queue)),
         ("priority", str(job.priority)),
         ("attempts", f"{job.attempts} of {job.max_retries + 1}"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from queuectl_tui.text import GLYPHS, duration, signal_name
+from queuectl_tui.text import duration, signal_name, state_with_glyph
 from queuectl_tui.text import fit as cut_short
 from queuectl_tui.widgets.one_line import OneLine, Part, Piece, fit
 from queuectl_tui.widgets.row_table import WATCHED
@@ -42,7 +42,7 @@ class JobTitle(OneLine):
         name = cut_short(job.id, max(_SHORTEST_ID, self.size.width // 4))
         return [
             Part(10, (Piece(f"{WATCHED} " if watched else "", "$accent"), Piece(name, "bold"))),
-            Part(9, (Piece(f"{GLYPHS[job.state]} {job.state.label}", TONES[job.state]),)),
+            Part(9, (Piece(state_with_glyph(job), _tone(job)),)),
             Part(8, tuple(piece for pieces in tabs for piece in pieces)),
             Part(5, (Piece(_outcome(job, now)),)),
             Part(4, (Piece("try ", "dim"), Piece(f"{job.attempts}/{job.max_retries + 1}"))),
@@ -72,6 +72,10 @@ def _tab(key: str, name: str, word: str, active: bool, brief: bool) -> tuple[Pie
     if active:
         return (Piece(f"[{key} {word}]", "bold reverse", action), Piece(" "))
     return (Piece(f" {key}", "$accent", action), Piece(f" {word} ", "", action), Piece(" "))
+
+
+def _tone(job: Job) -> str:
+    return "bold $warning" if job.paused else TONES[job.state]
 
 
 def _outcome(job: Job, now: int) -> str:

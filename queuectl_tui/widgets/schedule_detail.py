@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from queuectl_tui.text import GLYPHS, duration, escape, escape_lines, local_time, signal_name
+from queuectl_tui.text import (
+    duration,
+    escape,
+    escape_lines,
+    local_time,
+    signal_name,
+    state_with_glyph,
+)
 from queuectl_tui.widgets.field_list import FieldList
 from store import Job, Schedule
 from store.fields import MASK
@@ -52,7 +59,7 @@ def _fields(
 
 
 def _result(job: Job, now: int) -> str:
-    parts = [f"{escape(job.id)}  {GLYPHS[job.state]} {job.state.label}"]
+    parts = [f"{escape(job.id)}  {state_with_glyph(job)}"]
     if job.signal is not None:
         parts.append(signal_name(job.signal))
     elif job.exit_code:

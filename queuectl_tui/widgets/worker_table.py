@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from functools import cache
 
-from queuectl_tui.text import age, size
+from queuectl_tui.text import PAUSED_GLYPH, age, size
 from queuectl_tui.widgets.columns import Cell, Column
 from queuectl_tui.widgets.row_table import RowTable
 from store import Worker, WorkerKind, WorkerState
@@ -19,7 +19,7 @@ _STATES = {
     WorkerState.IDLE: Cell("○ IDLE", "dim"),
     WorkerState.BUSY: Cell("● BUSY", "processing"),
     WorkerState.DRAINING: Cell("▽ DRAINING", "warn"),
-    WorkerState.PAUSED: Cell("‖ PAUSED", "warn"),
+    WorkerState.PAUSED: Cell(f"{PAUSED_GLYPH} PAUSED", "warn"),
     WorkerState.STALE: Cell("▲ STALE", "bad"),
 }
 
@@ -51,7 +51,13 @@ def _state(worker: Worker, _: int) -> Cell:
 def _job(worker: Worker, _: int) -> Cell:
     if worker.kind is WorkerKind.SUPERVISOR:
         return Cell(f"keeps {worker.count}", "dim")
-    return Cell(worker.job, "strong") if worker.job is not None else Cell("-", "dim")
+    if worker.job is None:
+        return Cell("-", "dim")
+    return (
+        Cell(f"{PAUSED_GLYPH} {worker.job}", "warn")
+        if worker.is_job_paused
+        else Cell(worker.job, "strong")
+    )
 
 
 def _cpu(worker: Worker, _: int) -> Cell:

@@ -291,7 +291,7 @@ class QueueMachine(StoreMachine):
     def use_a_stale_lease(self, place: int, outcome: Outcome, act: str) -> None:
         stale = self._stale()
         lease = stale[place % len(stale)]
-        assert self._store().cancel_requested(lease)
+        assert self._store().asked(lease).stop
         if act == "settle":
             self._change(lambda queue: queue.settle(lease, SETTLED))
         elif act == "note":
@@ -406,7 +406,7 @@ class QueueMachine(StoreMachine):
         assert store.next_due() == self._next_chance()
         for lease in self.leases[-3:]:
             job = self.model.of_lease(lease.attempt_id)
-            assert store.cancel_requested(lease) == (job is None or job.cancel_requested)
+            assert store.asked(lease).stop == (job is None or job.cancel_requested)
 
 
 def test_the_store_is_what_the_model_says_whatever_happens() -> None:

@@ -259,10 +259,10 @@ def test_a_waiting_job_is_cancelled_at_once(queue: Queue) -> None:
 def test_a_running_job_is_marked_and_ends_cancelled_whatever_its_exit_code(queue: Queue) -> None:
     add(queue, "a")
     lease = claim(queue)
-    assert not queue.cancel_requested(lease)
+    assert not queue.asked(lease).stop
     (job,) = queue.cancel(["a"])
     assert (job.state, job.cancel_requested) == (JobState.PROCESSING, True)
-    assert queue.cancel_requested(lease)
+    assert queue.asked(lease).stop
     queue.finish(lease, DONE)
     assert queue.job("a").state is JobState.CANCELLED
     assert queue.history("a")[0].state is AttemptState.CANCELLED
