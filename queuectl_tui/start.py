@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import sys
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 from platformdirs import user_config_dir, user_state_dir
 
+from queuectl_tui import ascii_glyphs
 from queuectl_tui.config import read_config
 from queuectl_tui.memory import Memory
 from queuectl_tui.themes import THEMES
@@ -40,6 +43,9 @@ def open_app(
         config=read_config(Path(user_config_dir("queuectl-tui")) / "config.toml", known()),
         theme=theme,
     )
+    if isinstance(sys.__stderr__, TextIOWrapper):  # what the app is painted on
+        ascii_glyphs.install()
+        sys.__stderr__.reconfigure(errors=ascii_glyphs.ERRORS)
     app.run(mouse=mouse)
     return app.return_code or 0
 

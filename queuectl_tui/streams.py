@@ -26,8 +26,19 @@ def ensure() -> None:
 
 
 def write(text: str) -> None:
-    """Data for people: what their terminal can't encode becomes a question mark."""
-    write_bytes(text.encode(sys.stdout.encoding or "utf-8", "replace"))
+    """Data for people: what their terminal can't encode has an ASCII character in its place."""
+    write_bytes(encoded(text, sys.stdout.encoding))
+
+
+def encoded(text: str, encoding: str | None) -> bytes:
+    """``text`` for a stream of that encoding, each character as wide as it was."""
+    try:
+        return text.encode(encoding or "utf-8")
+    except UnicodeEncodeError:
+        from queuectl_tui import ascii_glyphs
+
+        ascii_glyphs.install()
+        return text.encode(encoding or "utf-8", ascii_glyphs.ERRORS)
 
 
 def write_bytes(data: bytes) -> None:
@@ -45,7 +56,7 @@ def narrate(text: str) -> None:
     """One line about what goes on, escaped."""
     from queuectl_tui.text import escape
 
-    narrate_raw(f"{escape(text)}\n".encode(sys.stderr.encoding or "utf-8", "replace"))
+    narrate_raw(encoded(f"{escape(text)}\n", sys.stderr.encoding))
 
 
 def narrate_raw(data: bytes) -> None:

@@ -25,7 +25,7 @@ COLUMNS, ROWS = 80, 24
 class Terminal:
     """The program, the bytes that it sent, and the picture that they make."""
 
-    def __init__(self, db: Path, *options: str) -> None:
+    def __init__(self, db: Path, *options: str, **environ: str) -> None:
         self.raw = b""
         self._screen = pyte.Screen(COLUMNS, ROWS)
         self._stream = pyte.ByteStream(self._screen)
@@ -39,6 +39,7 @@ class Terminal:
                 "HOME": str(db.parent),  # without what somebody has chosen there
                 "TERM": "xterm-256color",
                 "LANG": "C.UTF-8",
+                **environ,
             },
         )
         self.child.delaybeforesend = None
