@@ -19,14 +19,14 @@ from functools import partial
 from store import AttemptState, Lease, Outcome, Output, Pause, Stream
 from store.output import Folders
 from workers import processes
+from workers.error_line import telling_line
 from workers.pausing import Pausing
 from workers.scratch import Scratch
 
 _KILL_AGAIN_AFTER = 0.1
 _LOOK_AFTER, _LOOK_OFTEN, _LOOK_SELDOM = 0.05, 0.02, 1.0  # seconds between looks at output
 _SAMPLE_AFTER = 0.02  # seconds; before, a command has hardly become itself
-_ERROR_BYTES = 4096
-_LONGEST_ERROR = 1000
+_ERROR_BYTES = 16 << 10  # a stack of calls may follow the error
 _EXHAUSTED = (errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE)
 _RSS_UNIT = 1 if sys.platform == "darwin" else 1024
 
@@ -194,9 +194,9 @@ class Execution:
         error = None
         if state is not AttemptState.COMPLETED:
             error = self._error(state, exit_code, number)
-            last = _last_line(outputs[Stream.STDERR], folders, self.lease.attempt_id)
-            if last and self._failure is None:
-                error = f"{error}: {last}"
+            said = _telling_line(outputs[Stream.STDERR], folders, self.lease.attempt_id)
+            if said and self._failure is None:
+                error = f"{error}: {said}"
         return Outcome(
             state=state,
             exit_code=exit_code,
@@ -288,15 +288,14 @@ def _start_failure(lease: Lease, error: OSError) -> tuple[int, str]:
     return 126, f"cannot start {program}: {error.strerror or error}"
 
 
-def _last_line(output: Output, folders: Folders, attempt_id: int) -> str:
+def _telling_line(output: Output, folders: Folders, attempt_id: int) -> str:
     if output.data is not None:
         tail = output.data[-_ERROR_BYTES:]
     else:
         with folders.kept(attempt_id, Stream.STDERR).open("rb") as file:
             file.seek(max(0, output.size - _ERROR_BYTES))
             tail = file.read(_ERROR_BYTES)
-    lines = tail.decode(errors="replace").split("\n")
-    return next((line.strip() for line in reversed(lines) if line.strip()), "")[-_LONGEST_ERROR:]
+    return telling_line(tail.decode(errors="replace"))
 
 
 def _signal_name(number: int) -> str:
