@@ -16,7 +16,6 @@ from store import (
     QueueInfo,
     Status,
     Worker,
-    WorkerKind,
     WorkerState,
 )
 
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
 MOST_DEPENDENCIES = 200
 _NAMED = 5
 _AT_ONCE = 500
-_NOT_TAKING = (WorkerState.STALE, WorkerState.DRAINING)
 
 
 class Reason(NamedTuple):
@@ -56,7 +54,12 @@ class Reason(NamedTuple):
 
 
 _LASTING = frozenset({"held", "queue_paused", "pool_paused", "no_worker", "disk_low"})
-_OF_MANY = {"dependency": "blocked", "due": "not due yet", "disk_low": "the disk is too full"}
+_OF_MANY = {
+    "held": "held",
+    "dependency": "blocked",
+    "due": "not due yet",
+    "disk_low": "the disk is too full",
+}
 
 
 class Facts(NamedTuple):
@@ -126,11 +129,11 @@ class Waiting:
         return self._queue.outlooks([*ids]) if ids else {}
 
     def _reasons(self, job: Job, needed: Mapping[str, Outlook]) -> tuple[Reason, ...]:
-        due = (*_due(job, self.facts.now),)
+        held, due = (*_held(job),), (*_due(job, self.facts.now),)
         if job.state is JobState.BLOCKED:
-            return (*_dependencies(job, needed), *due)
+            return (*held, *_dependencies(job, needed), *due)
         in_queue = self.of_queue(job.queue)
-        return (*due, *(self._standing[job.queue] if due else in_queue))
+        return (*held, *due, *(self._standing[job.queue] if held or due else in_queue))
 
 
 def with_reasons(queue: Queue, jobs: Iterable[Job]) -> Iterator[tuple[Job, tuple[Reason, ...]]]:
@@ -165,12 +168,6 @@ def in_words(reasons: Sequence[Reason]) -> str:
     return ", ".join(reason.text for reason in reasons)
 
 
-def serves(worker: Worker, name: str) -> bool:
-    """Whether the worker takes jobs of the queue, if it isn't paused."""
-    takes = worker.kind is WorkerKind.WORKER and worker.state not in _NOT_TAKING
-    return takes and (not worker.queues or name in worker.queues)
-
-
 # -- Each reason
 
 
@@ -180,6 +177,11 @@ def _are(one: bool) -> str:
 
 def _runs(job: Job) -> bool:
     return job.state is JobState.PROCESSING
+
+
+def _held(job: Job) -> Iterator[Reason]:
+    if job.held:
+        yield Reason("held", "held until it is released")
 
 
 def _dependencies(job: Job, needed: Mapping[str, Outlook]) -> Iterator[Reason]:
@@ -208,7 +210,7 @@ def _standing(facts: Facts, name: str) -> Iterator[Reason]:
 
 
 def _unserved(facts: Facts, name: str) -> Iterator[Reason]:
-    pools = {worker.pool for worker in facts.workers if serves(worker, name)}
+    pools = {worker.pool for worker in facts.workers if worker.serves(name)}
     if not pools:
         someone = any(worker.state is not WorkerState.STALE for worker in facts.workers)
         nobody = f"no worker serves queue {name}" if someone else "no worker is up"
@@ -254,6 +256,8 @@ def _sentence(job: Job, reasons: Sequence[Reason], now: int) -> str:
     if not reasons:
         return "It waits for its turn."
     first = reasons[0]
+    if first.word == "held":
+        return "It is held until it is released."
     if first.word == "dependency":
         return f"It waits for {_needed_jobs(reasons)}."
     if first.word == "due":  # without what is left: nobody paints it anew each second

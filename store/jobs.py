@@ -5,7 +5,7 @@ Times are UTC milliseconds since the epoch (``int``), durations are seconds (``f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
 from types import MappingProxyType
 from typing import NamedTuple
@@ -237,6 +237,14 @@ class NotRetried(NamedTuple):
     holder: str
 
 
+class Retried(NamedTuple):
+    """What a retry of many did: to whom, in which queues, and whom it left as they were."""
+
+    ids: Sequence[str]
+    queues: frozenset[str]
+    left: Sequence[NotRetried]
+
+
 class Outlook(NamedTuple):
     """How a job stands. ``is_over``: nothing more happens to it unless a person does something.
 
@@ -392,6 +400,12 @@ class Worker(NamedTuple):
     count: int  # type: ignore[assignment]  # hides a method of tuples
     identity: ProcessIdentity
     is_job_paused: bool
+
+    def serves(self, queue: str) -> bool:
+        """Whether it takes jobs of that queue, if its pool isn't paused."""
+        leaves = self.state in (WorkerState.STALE, WorkerState.DRAINING)
+        takes = self.kind is WorkerKind.WORKER and not leaves
+        return takes and (not self.queues or queue in self.queues)
 
 
 class Orders(NamedTuple):

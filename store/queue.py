@@ -39,6 +39,7 @@ from store.jobs import (
     Pause,
     PauseProgress,
     Placing,
+    Retried,
     Snapshot,
     Status,
     Stream,
@@ -239,20 +240,18 @@ class Queue:
             possible, left = self._steering.retry_possible(connection, chosen)
             return reads.jobs_at(self._database.query, possible, JobFilter()), left
 
-    def retry_matching(
-        self, wanted: JobFilter, *, dry_run: bool = False
-    ) -> tuple[list[str], list[NotRetried]]:
-        """``retry_possible`` all finished or failed jobs that match; their ids, oldest first."""
+    def retry_matching(self, wanted: JobFilter, *, dry_run: bool = False) -> Retried:
+        """``retry_possible`` all finished or failed jobs that match."""
         states = (wanted.states or RETRYABLE) & RETRYABLE
         if not states:
-            return [], []
+            return Retried([], frozenset(), [])
         with suppress(_DryRun), self._change() as connection:
             chosen = reads.matching(self._database.query, wanted._replace(states=states))
             possible, left = self._steering.retry_possible(connection, chosen)
-            ids = reads.ids_at(self._database.query, possible)
+            retried = Retried(*reads.ids_at(self._database.query, possible), left)
             if dry_run:
                 raise _DryRun
-        return ids, left
+        return retried
 
     def revert(self, before: Sequence[Job], after: Sequence[Job]) -> int:
         """Undo a retry, or the cancelling of a waiting job; how many could be.

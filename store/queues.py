@@ -21,9 +21,11 @@ else:
     label_limits = Late("store.label_limits")
     leftover = Late("store.leftover")
 
+_MAKE = "INSERT INTO queue (name) VALUES (?) ON CONFLICT DO NOTHING"
+
 
 class Queues:
-    """The queues of a store. One exists from its first job, or its first ``set``, on."""
+    """The queues of a store. One exists from its first job, pause or ``set`` on."""
 
     def __init__(self, database: Database, clock: Callable[[], int]) -> None:
         self._database = database
@@ -73,9 +75,20 @@ class Queues:
         with self._database.read() as connection:
             return leftover.died(connection, json.dumps(names), since)
 
+    def paused(self) -> list[str]:
+        """The names of those that are paused."""
+        with self._database.look() as connection:
+            rows = connection.execute("SELECT name FROM queue WHERE paused = 1 ORDER BY name")
+            return [name for (name,) in rows]
+
     def set_paused(self, names: Sequence[str] | None, paused: bool) -> list[str]:
-        """Pause or resume queues (``None``: all); their names. Raises ``QueueError``: unknown."""
+        """Pause or resume queues (``None``: all); their names.
+
+        One that isn't there yet is made to be paused; to resume it raises ``QueueError``.
+        """
         with self._database.write() as connection:
+            if paused:
+                connection.executemany(_MAKE, [(name,) for name in names or ()])
             chosen = self._known(connection, names)
             connection.executemany(
                 "UPDATE queue SET paused = ? WHERE name = ?", [(paused, name) for name in chosen]
@@ -128,9 +141,7 @@ class Queues:
     def _change(self, name: str) -> Iterator[sqlite3.Connection]:
         """A transaction about a queue, which is made if it isn't there; workers are told."""
         with self._database.write() as connection:
-            connection.execute(
-                "INSERT INTO queue (name) VALUES (?) ON CONFLICT DO NOTHING", (name,)
-            )
+            connection.execute(_MAKE, (name,))
             yield connection
         doorbell.ring(self._database.bells)
 

@@ -109,10 +109,11 @@ def ids(database: peewee.Database, wanted: JobFilter, order: Order) -> list[str]
     return [row[0] for row in query.tuples().execute(database)]
 
 
-def ids_at(database: peewee.Database, rows: Sequence[int]) -> list[str]:
-    """The ids of the jobs in these rows, the oldest first."""
-    query = JobRow.select(JobRow.id).where(_in_rows(rows)).order_by(JobRow.seq)
-    return [row[0] for row in query.tuples().execute(database)]
+def ids_at(database: peewee.Database, rows: Sequence[int]) -> tuple[list[str], frozenset[str]]:
+    """The ids of the jobs in these rows, the oldest first, and their queues."""
+    query = JobRow.select(JobRow.id, JobRow.queue).where(_in_rows(rows)).order_by(JobRow.seq)
+    found = query.tuples().execute(database)
+    return [row[0] for row in found], frozenset(row[1] for row in found)
 
 
 def jobs_at(database: peewee.Database, rows: Sequence[int], wanted: JobFilter) -> list[Job]:

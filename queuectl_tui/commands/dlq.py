@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import click
 
 from queuectl_tui import streams
 from queuectl_tui.commands.chosen import Chosen, print_ids, require_none_left
+from queuectl_tui.commands.narration import tell_if_unserved
 from queuectl_tui.commands.options import (
     CommandGroup,
     all_option,
@@ -25,7 +26,7 @@ from queuectl_tui.confirm import confirm_deletion
 from queuectl_tui.output import job_to_json, print_json_array, print_table
 from queuectl_tui.session import current_queue
 from queuectl_tui.text import local_time
-from store import Job, JobFilter, JobState, NotRetried
+from store import Job, JobFilter, JobState, Retried
 
 _dry_run_option = click.option(
     "--dry-run", is_flag=True, help="Print the ids of the jobs that are meant."
@@ -79,17 +80,18 @@ def retry(
     """
     store = current_queue()
     chosen = _chosen(ids, everything, _dead(queue, search, label))
-    left: Sequence[NotRetried] = ()
     if chosen.wanted is not None:
-        retried, left = store.retry_matching(chosen.wanted, dry_run=dry_run)
+        retried = store.retry_matching(chosen.wanted, dry_run=dry_run)
     else:
         chosen.jobs(store)  # refuses others than dead ones
-        retried = [job.id for job in store.retry(ids, dry_run=dry_run)]
+        jobs = store.retry(ids, dry_run=dry_run)
+        retried = Retried([job.id for job in jobs], frozenset(job.queue for job in jobs), [])
     if dry_run:
-        print_ids(retried)
+        print_ids(retried.ids)
     else:
-        streams.narrate(f"{len(retried)} pending again")
-    require_none_left(left)
+        streams.narrate(f"{len(retried.ids)} pending again")
+        tell_if_unserved(store, retried.queues)
+    require_none_left(retried.left)
 
 
 @command.command("delete")

@@ -29,6 +29,7 @@ from queuectl_tui.commands.job_options import (
     taken_along,
     when_options,
 )
+from queuectl_tui.commands.narration import tell_if_unserved
 from queuectl_tui.commands.options import (
     json_option,
     once_option,
@@ -37,7 +38,7 @@ from queuectl_tui.commands.options import (
 )
 from queuectl_tui.output import job_to_json, print_json_array
 from queuectl_tui.session import current_queue
-from store import InvalidInput, Job, NewJob, WorkerKind, WorkerState
+from store import InvalidInput, Job, NewJob
 from store.jobspec import looks_like_json, read_jobs
 
 if TYPE_CHECKING:
@@ -339,16 +340,8 @@ def _narrate(queue: Queue, ids: Sequence[str], told: _Told, *, dry_run: bool) ->
     if dry_run:
         streams.narrate(f"dry run: {len(ids)} would be enqueued, nothing was stored")
         return
-    served = [
-        worker.queues
-        for worker in (queue.workers() if ids else ())
-        if worker.kind is WorkerKind.WORKER and worker.state is not WorkerState.STALE
-    ]
-    for name in sorted(told.queues) if ids else ():
-        if not any(not names or name in names for names in served):
-            streams.narrate(
-                f"No worker serves queue {name}; start one with: queuectl-tui worker start"
-            )
+    if ids:
+        tell_if_unserved(queue, told.queues)
 
 
 def _print(

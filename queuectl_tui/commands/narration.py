@@ -1,4 +1,4 @@
-"""What is said on a terminal about what jobs wait for."""
+"""What is said about jobs that don't start: at once, and while they are waited for."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import math
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from queuectl_tui import streams
 from queuectl_tui.text import counted
-from store import Job, JobState
+from store import Job, JobState, WorkerState
 
 if TYPE_CHECKING:
     from store.queue import Queue
@@ -19,6 +19,25 @@ if TYPE_CHECKING:
 _AFTER = 3.0  # seconds, and between two looks at the reasons
 _REST = 20  # times as long as such a look took
 _AT_ONCE = 500
+
+
+def tell_if_unserved(queue: Queue, names: Iterable[str]) -> None:
+    """Say of each of these queues why nothing of it will run: it, or who serves it, is paused, or
+    no worker does."""
+    paused, workers = queue.queues.paused(), queue.workers()
+    paused_pools = {worker.pool for worker in workers if worker.state is WorkerState.PAUSED}
+    for name in sorted(names):
+        if name in paused:
+            resume = f"queuectl-tui queue resume {name}"
+            streams.narrate(f"Queue {name} is paused; its jobs start after: {resume}")
+        pools = {worker.pool for worker in workers if worker.serves(name)}
+        if not pools:
+            streams.narrate(
+                f"No worker serves queue {name}; start one with: queuectl-tui worker start"
+            )
+        elif pools <= paused_pools:
+            resume = f"queuectl-tui worker resume --pool {min(pools)}"
+            streams.narrate(f"Who serves queue {name} is paused; resume with: {resume}")
 
 
 class Narrator:

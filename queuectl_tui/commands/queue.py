@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import click
 
@@ -36,21 +35,23 @@ def list_queues(as_json: bool) -> None:
     print_table(columns, map(_row, depths))
 
 
-def _named(function: Callable[..., Any]) -> Callable[..., Any]:
-    names = click.argument("names", metavar="[NAME]...", nargs=-1)
-    everything = click.option("--all", "everything", is_flag=True, help="Every queue there is.")
-    return names(everything(function))
+_all_option = click.option("--all", "everything", is_flag=True, help="Every queue there is.")
 
 
 @command.command()
-@_named
+@click.argument("names", metavar="[NAME]...", nargs=-1, type=Name())
+@_all_option
 def pause(names: tuple[str, ...], everything: bool) -> None:
-    """Start no more jobs of queues; what runs goes on."""
+    """Start no more jobs of queues; what runs goes on.
+
+    A queue that isn't there yet is made.
+    """
     _set_paused(names, everything, paused=True)
 
 
 @command.command()
-@_named
+@click.argument("names", metavar="[NAME]...", nargs=-1)
+@_all_option
 def resume(names: tuple[str, ...], everything: bool) -> None:
     """Start jobs of queues again."""
     _set_paused(names, everything, paused=False)

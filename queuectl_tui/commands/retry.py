@@ -6,6 +6,7 @@ import click
 
 from queuectl_tui import streams
 from queuectl_tui.commands.chosen import Chosen, chosen_jobs, print_ids, require_none_left
+from queuectl_tui.commands.narration import tell_if_unserved
 from queuectl_tui.session import current_queue
 from store import RETRYABLE, JobState
 
@@ -21,12 +22,13 @@ def command(chosen: Chosen, dry_run: bool) -> None:
     """
     queue = current_queue()
     if chosen.wanted is not None:
-        ids, left = queue.retry_matching(chosen.wanted, dry_run=dry_run)
+        retried = queue.retry_matching(chosen.wanted, dry_run=dry_run)
         if dry_run:
-            print_ids(ids)
+            print_ids(retried.ids)
         else:
-            streams.narrate(f"{len(ids)} to run again")
-        require_none_left(left)
+            streams.narrate(f"{len(retried.ids)} to run again")
+            tell_if_unserved(queue, retried.queues)
+        require_none_left(retried.left)
         return
     jobs = queue.retry(chosen.ids, dry_run=dry_run)
     if dry_run:
@@ -34,3 +36,4 @@ def command(chosen: Chosen, dry_run: bool) -> None:
         return
     for job in jobs:
         streams.narrate(f"{job.id}: {job.state.label}")
+    tell_if_unserved(queue, {job.queue for job in jobs})

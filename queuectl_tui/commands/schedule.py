@@ -18,6 +18,7 @@ from queuectl_tui.commands.job_options import (
     taken_along,
 )
 from queuectl_tui.commands.list_jobs import print_jobs
+from queuectl_tui.commands.narration import tell_if_unserved
 from queuectl_tui.commands.options import CommandGroup, Duration, Name, json_option, yes_option
 from queuectl_tui.confirm import ask
 from queuectl_tui.output import (
@@ -97,6 +98,7 @@ def add(
         captured_env=taken_along(queue, env, clean=clean_env),
     )
     streams.narrate(f"{name}: first at {local_time(schedule.next_at, queue.now())}")
+    tell_if_unserved(queue, [schedule.job.queue])
 
 
 @command.command("list")

@@ -74,7 +74,7 @@ def test_cancel(cli: Cli, queue: Queue) -> None:
 
 
 def test_retry_leaves_completed_jobs_alone_unless_told(cli: Cli, ok: Ok, queue: Queue) -> None:
-    assert cli("retry", "--queue", "mail").stderr == "2 to run again\n"
+    assert cli("retry", "--queue", "mail").stderr.startswith("2 to run again\n")
     assert states(queue)["done"] == "completed"
     assert (states(queue)["dead"], states(queue)["gone"]) == ("pending", "pending")
 

@@ -73,6 +73,12 @@ def test_a_paused_queue_starts_nothing(cli: Cli, ok: Ok, queue: Queue) -> None:
     assert claimed(queue).queue == "mail"
 
 
+def test_a_queue_can_be_paused_before_its_first_job(cli: Cli, ok: Ok, queue: Queue) -> None:
+    assert cli("queue", "pause", "later").stderr == "Queue later is paused\n"
+    ok("enqueue", "--queue", "later", "x")
+    assert queue.claim("w1") is None
+
+
 def test_limits_and_slots(ok: Ok, queue: Queue) -> None:
     ok("queue", "set", "gpu", "--max-running", "3", "--slot-env", "CUDA_VISIBLE_DEVICES=0,1,2,3")
 
@@ -101,7 +107,8 @@ def test_limits_and_slots(ok: Ok, queue: Queue) -> None:
         (("set", "mail", "--slot-env", "A=\udcff"), 2, "--slot-env"),
         (("pause",), 2, "names, or --all"),
         (("pause", "mail", "--all"), 2, "names, or --all"),
-        (("pause", "mail", "mial"), 1, "no such queue: mial; did you mean mail?"),
+        (("pause", "a b"), 2, "not a name"),
+        (("resume", "mail", "mial"), 1, "no such queue: mial; did you mean mail?"),
     ],
 )
 def test_what_is_refused(

@@ -17,7 +17,7 @@ import pytest
 from queuectl_tui.commands import narration
 from store import JobFilter, NewJob, Order, WorkerKind
 from store.queue import Queue
-from tests.cli.conftest import PROJECT, claimed, ended, ran
+from tests.cli.conftest import PROJECT, Cli, claimed, died, ended, ran
 from workers.processes import identify
 
 Ok = Callable[..., str]
@@ -109,6 +109,19 @@ def test_a_time_to_come_and_what_it_will_meet_then(ok: Ok, queue: Queue) -> None
 
     assert (due, nobody) == ("due", "no_worker")
     assert re.fullmatch(r"due at [-\d: ]+, in (2h00m|1h59m|1h60m)", text)
+
+
+def test_who_is_held_says_so_first(ok: Ok, queue: Queue) -> None:
+    ok("enqueue", "--id", "a", "x")
+    ok("enqueue", "--id", "b", "--after", "a", "x")
+    with queue._database.write() as connection:
+        connection.execute("UPDATE job SET held = 1, ready = 0")
+
+    held = ("held", "held until it is released")
+    assert waits_for(ok, "a") == [held, ("no_worker", "no worker is up")]
+    first, behind = json.loads(ok("show", "b", "--json"))["waits_for"]
+    assert first == {"reason": held[0], "text": held[1]}
+    assert behind == {"id": "a", "state": "pending", "reason": "dependency"}
 
 
 def test_only_what_waits(ok: Ok, queue: Queue) -> None:
@@ -215,3 +228,48 @@ def test_wait_narrates_after_a_while(ok: Ok, queue: Queue) -> None:
         process.kill()
         process.wait()
         os.close(master)
+
+
+# -- What is said at once
+
+
+NOBODY = "No worker serves queue net; start one with: queuectl-tui worker start"
+PAUSED = "Queue net is paused; its jobs start after: queuectl-tui queue resume net"
+POOL = "Who serves queue net is paused; resume with: queuectl-tui worker resume --pool default"
+
+
+@pytest.fixture
+def brought_back(ok: Ok, queue: Queue) -> None:
+    ok("enqueue", "--id", "dead", "--queue", "net", "--max-retries", "0", "x")
+    died(queue)
+    worker_up(queue, "cpu")
+
+
+@pytest.mark.usefixtures("brought_back")
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("enqueue", "--queue", "net", "x"),
+        ("retry", "dead"),
+        ("retry", "--queue", "net"),
+        ("dlq", "retry", "dead"),
+        ("dlq", "retry", "--all"),
+        ("schedule", "add", "s", "--every", "1h", "--queue", "net", "x"),
+    ],
+)
+@pytest.mark.parametrize("why", ["nobody", "paused", "pool", ""])
+def test_what_makes_jobs_says_that_nothing_will_run_them(
+    words: tuple[str, ...], why: str, cli: Cli, ok: Ok, queue: Queue
+) -> None:
+    if why != "nobody":
+        worker_up(queue)
+    if why == "paused":
+        ok("queue", "pause", "net")
+    if why == "pool":
+        queue.registry.set_paused("default", True)
+
+    result = cli(*words)
+
+    told = {"nobody": [NOBODY], "paused": [PAUSED], "pool": [POOL], "": []}[why]
+    said = [line for line in result.stderr.splitlines() if line in (NOBODY, PAUSED, POOL)]
+    assert (result.exit_code, said) == (0, told)

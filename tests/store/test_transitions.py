@@ -17,6 +17,7 @@ from store import (
     NotRetried,
     Outcome,
     Output,
+    Retried,
     Stream,
     WrongState,
 )
@@ -329,7 +330,7 @@ def test_matching_jobs_are_retried_and_counted(queue: Queue) -> None:
     for _ in range(3):
         run(queue, FAILED)
     dead = JobFilter(states=frozenset({JobState.DEAD}), queue="mail")
-    assert queue.retry_matching(dead) == (["a", "b"], [])
+    assert queue.retry_matching(dead) == Retried(["a", "b"], frozenset({"mail"}), [])
     assert queue.job("c").state is JobState.DEAD
 
 
@@ -341,12 +342,13 @@ def test_of_many_those_are_retried_whose_keys_are_free(queue: Queue) -> None:
     before = queue.jobs()
     left = [NotRetried("taken", "t", "holder"), NotRetried("old", "k", "new")]
 
-    assert queue.retry_matching(JobFilter(), dry_run=True) == (["new", "free"], left)
+    retried = Retried(["new", "free"], frozenset({"default"}), left)
+    assert queue.retry_matching(JobFilter(), dry_run=True) == retried
     assert queue.jobs() == before
-    assert queue.retry_matching(JobFilter()) == (["new", "free"], left)
+    assert queue.retry_matching(JobFilter()) == retried
     assert queue.job("new").state is JobState.PENDING
     assert queue.job("old").state is JobState.DEAD
-    assert queue.retry_matching(JobFilter(queue="none")) == ([], [])
+    assert queue.retry_matching(JobFilter(queue="none")) == ([], frozenset(), [])
 
 
 def test_of_named_ones_none_is_retried_unless_the_possible_are_asked_for(queue: Queue) -> None:
@@ -372,7 +374,7 @@ def test_a_job_that_waits_for_its_next_attempt_keeps_its_key(queue: Queue) -> No
     add(queue, "retrying", unique_key="k")
     run(queue, FAILED)
 
-    ids, left = queue.retry_matching(JobFilter())
+    ids, _, left = queue.retry_matching(JobFilter())
 
     assert (ids, left) == (["retrying"], [NotRetried("old", "k", "retrying")])
 
