@@ -1,7 +1,7 @@
 """The processes behind ``worker start``; people start them with ``queuectl-tui worker start``.
 
 python -P -m queuectl_tui.process worker STORE ID [--report] [--paused] [QUEUE…]
-python -P -m queuectl_tui.process supervisor STORE POOL COUNT [--until-empty] [QUEUE…]
+python -P -m queuectl_tui.process supervisor STORE POOL COUNT [OPTION…] [QUEUE…]
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import gc
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from store import QueueError, open_store
 
@@ -31,14 +32,42 @@ def worker(url: str, worker_id: str, *rest: str) -> int:
 def supervisor(url: str, pool: str, count: str, *rest: str) -> int:
     from workers import run_supervisor
 
-    return run_supervisor(
-        url,
-        pool=pool,
-        count=int(count),
-        queues=_names(rest),
-        narrate=_log,
-        until_empty="--until-empty" in rest,
-    )
+    starter = _Starter(rest)
+
+    def narrate(event: str) -> None:
+        starter.let_go()  # whoever narrates is up
+        _log(event)
+
+    try:
+        return run_supervisor(
+            url,
+            pool=pool,
+            count=int(count),
+            queues=_names(rest),
+            narrate=narrate,
+            until_empty="--until-empty" in rest,
+        )
+    except (QueueError, OSError) as error:
+        starter.tell(_reason(error))
+        raise
+
+
+class _Starter:
+    """Who started a supervisor: hears through a descriptor of its own why it doesn't come up."""
+
+    def __init__(self, words: Sequence[str]) -> None:
+        given = (word.partition("--errors=")[2] for word in words)
+        self._fd = next((int(number) for number in given if number), None)
+
+    def tell(self, why: str) -> None:
+        if self._fd is not None:
+            with suppress(OSError):
+                os.write(self._fd, why.encode(errors="replace"))
+
+    def let_go(self) -> None:
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
 
 
 def _names(words: Sequence[str]) -> list[str]:
@@ -50,7 +79,14 @@ def _log(event: str) -> None:
     """Into the supervisor's log, which is its standard error."""
     from datetime import datetime
 
-    os.write(2, f"{datetime.now():%Y-%m-%d %H:%M:%S} {event}\n".encode(errors="replace"))
+    with suppress(OSError):  # a log that can't be written stops nobody
+        os.write(2, f"{datetime.now():%Y-%m-%d %H:%M:%S} {event}\n".encode(errors="replace"))
+
+
+def _reason(error: QueueError | OSError) -> str:
+    if isinstance(error, QueueError) or error.strerror is None:
+        return str(error)
+    return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -58,9 +94,9 @@ def main(arguments: Sequence[str]) -> int:
     roles: dict[str, Callable[..., int]] = {"worker": worker, "supervisor": supervisor}
     try:
         return roles[role](*rest)
-    except QueueError as error:
-        _log(f"Error: {error}")
-        return error.exit_code
+    except (QueueError, OSError) as error:
+        _log(f"Error: {_reason(error)}")
+        return error.exit_code if isinstance(error, QueueError) else 1
 
 
 if __name__ == "__main__":

@@ -7,11 +7,14 @@ import sys
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from pathlib import Path
+from typing import IO, TYPE_CHECKING
 
 from store import DEFAULT_POOL, QueueError, Snapshot, Status, Worker, WorkerKind, WorkerState
 from store.queue import Queue
 from workers import processes
+
+if TYPE_CHECKING:
+    import subprocess
 
 _START_PATIENCE = 20.0
 _LOOK_EVERY = 0.02
@@ -36,36 +39,53 @@ def start_detached(
     """
     import subprocess
 
-    log_path = queue.log_path
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
-    log = os.open(log_path, flags, 0o600)
+    log = os.open(queue.log_path, flags, 0o600)
+    errors, its_errors = os.pipe()
+    options = ["--until-empty"] if until_empty else []
     try:
-        said_before = os.fstat(log).st_size
-        options = ["--until-empty"] if until_empty else []
         process = subprocess.Popen(
-            process_command("supervisor", queue.url, pool, str(count), *options, *queues),
+            process_command(
+                *("supervisor", queue.url, pool, str(count)),
+                *(f"--errors={its_errors}", *options, *queues),
+            ),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=log,
+            pass_fds=[its_errors],
             cwd="/",
             start_new_session=True,
         )
     finally:
+        os.close(its_errors)
         os.close(log)
+    with open(errors, encoding="utf-8", errors="replace") as heard:
+        supervisor = _once_up(queue, process, heard, may_leave=until_empty)
+    if supervisor is None:
+        from workers.until_empty import UntilEmpty
+
+        raise LeftAlready(UntilEmpty(queue, queues).left())
+    return supervisor
+
+
+def _once_up(
+    queue: Queue, process: subprocess.Popen[bytes], errors: IO[str], *, may_leave: bool
+) -> Worker | None:
+    """The supervisor once its workers are up; ``None`` when it has left, as it may."""
     deadline = time.monotonic() + _START_PATIENCE
     while time.monotonic() < deadline:
         supervisor = _when_up(queue, process.pid)
         if supervisor is not None:
             process.returncode = 0  # it lives on its own now
             return supervisor
-        if process.poll() == 0 and until_empty:
-            from workers.until_empty import UntilEmpty
-
-            raise LeftAlready(UntilEmpty(queue, queues).left())
+        if process.poll() == 0 and may_leave:
+            return None
         if process.returncode is not None:
-            raise QueueError(_last_words(log_path, said_before))
+            why = errors.read().strip()
+            raise QueueError(why or f"the supervisor ended at once; see {queue.log_path}")
         time.sleep(_LOOK_EVERY)
-    raise QueueError(f"the workers did not come up within {_START_PATIENCE:g}s; see {log_path}")
+    patience = f"{_START_PATIENCE:g}s"
+    raise QueueError(f"the workers did not come up within {patience}; see {queue.log_path}")
 
 
 def process_command(*words: str) -> list[str]:
@@ -157,13 +177,3 @@ def _when_up(queue: Queue, pid: int) -> Worker | None:
             crew = [other for other in workers if other.supervisor == worker.id]
             return worker if len(crew) >= worker.count else None
     return None
-
-
-def _last_words(log_path: Path, offset: int) -> str:
-    with log_path.open("rb") as file:
-        file.seek(offset)
-        lines = file.read().decode(errors="replace").split("\n")
-    said = [line for line in lines if line.strip()]
-    if not said:
-        return "the supervisor ended at once"
-    return said[-1].partition("Error: ")[2] or said[-1]

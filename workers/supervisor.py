@@ -558,17 +558,20 @@ def _lock_pool(queue: Queue, pool: str) -> int:
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
+        holder = os.pread(fd, 20, 0).decode()
         os.close(fd)
-        raise PoolRunning(_already(queue, pool)) from None
+        raise PoolRunning(_already(queue, pool, holder)) from None
+    with suppress(OSError):
+        os.ftruncate(fd, 0)
+        os.pwrite(fd, str(os.getpid()).encode(), 0)
     return fd
 
 
-def _already(queue: Queue, pool: str) -> str:
-    try:
-        running = queue.registry.supervisor(pool)
-        who = f"supervisor {running.id} (pid {running.pid})"
-    except QueueError:
-        who = "a supervisor"
+def _already(queue: Queue, pool: str, holder: str) -> str:
+    """``holder`` is the process that has the lock, where it came to say so."""
+    names = {str(entry.pid): entry.id for entry in queue.registry.registered()}
+    who = f"supervisor {names[holder]}" if holder in names else "a supervisor"
+    who = f"{who} (pid {holder})" if holder else who
     return (
         f"pool {pool} is served by {who} already; change its size with: queuectl-tui worker scale"
         " N, or start another pool with --pool NAME"
