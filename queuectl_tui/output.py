@@ -17,6 +17,7 @@ from store import (
     Job,
     JobState,
     QueueDepth,
+    QueueInfo,
     Schedule,
     Status,
     Worker,
@@ -168,6 +169,8 @@ def queue_to_json(depth: QueueDepth) -> dict[str, object]:
         "name": info.name,
         "paused": info.paused,
         "max_running": info.max_running,
+        "max_per_label": info.max_per_label,
+        "rate": _rate_to_json(info),
         "pending": info.pending,
         "processing": info.processing,
         "slot_env": info.slot_name,
@@ -175,6 +178,16 @@ def queue_to_json(depth: QueueDepth) -> dict[str, object]:
         "counts": {state.value: depth.counts.get(state, 0) for state in JobState},
         "oldest_pending_seconds": whole_or_fraction(depth.oldest_pending_seconds),
         "completed_per_minute": whole_or_fraction(depth.completed_per_minute),
+    }
+
+
+def _rate_to_json(info: QueueInfo) -> dict[str, object] | None:
+    if info.rate is None:
+        return None
+    return {
+        "starts": info.rate.starts,
+        "seconds": whole_or_fraction(info.rate.seconds),
+        "opens_at": None if info.rate_opens_at is None else timestamp(info.rate_opens_at),
     }
 
 

@@ -63,7 +63,10 @@ _OF_MANY = {
 
 
 class Facts(NamedTuple):
-    """What decides whether jobs start. ``running`` counts over all queues; 0 is no limit."""
+    """What decides whether jobs start. ``running`` counts over all queues; 0 is no limit.
+
+    ``running_by_label`` is of queues that limit it, by queue and label.
+    """
 
     now: int
     queues: Mapping[str, QueueInfo]
@@ -72,6 +75,7 @@ class Facts(NamedTuple):
     max_running: int
     free_space: int
     min_free_space: int
+    running_by_label: Mapping[tuple[str, str], int]
 
 
 def read_facts(queue: Queue, status: Status | None = None) -> Facts:
@@ -90,6 +94,11 @@ def read_facts(queue: Queue, status: Status | None = None) -> Facts:
         max_running=int(settings["max_running"]),
         free_space=queue.free_space(),
         min_free_space=int(settings["min_free_space"]),
+        running_by_label=(
+            queue.queues.running_by_label()
+            if any(info.max_per_label for info in status.queues)
+            else {}
+        ),
     )
 
 
@@ -133,7 +142,9 @@ class Waiting:
         if job.state is JobState.BLOCKED:
             return (*held, *_dependencies(job, needed), *due)
         in_queue = self.of_queue(job.queue)
-        return (*held, *due, *(self._standing[job.queue] if held or due else in_queue))
+        if held or due:
+            return (*held, *due, *self._standing[job.queue])
+        return (*in_queue, *_label_limit(self.facts, job))
 
 
 def with_reasons(queue: Queue, jobs: Iterable[Job]) -> Iterator[tuple[Job, tuple[Reason, ...]]]:
@@ -222,7 +233,7 @@ def _unserved(facts: Facts, name: str) -> Iterator[Reason]:
 
 
 def _limits(facts: Facts, name: str) -> Iterator[Reason]:
-    """What ends by itself when a running job does."""
+    """What ends by itself: when a running job does, or with time."""
     if facts.max_running and facts.running >= facts.max_running:
         most = facts.max_running
         yield Reason("store_limit", f"as many jobs run as max_running allows: {most}")
@@ -230,6 +241,20 @@ def _limits(facts: Facts, name: str) -> Iterator[Reason]:
     limits = [most for most in (info.max_running, len(info.slots)) if most] if info else []
     if info is not None and limits and info.processing >= min(limits):
         yield Reason("queue_limit", f"queue {name} runs {min(limits)} at once, as many as it may")
+    if info is not None and info.rate is not None and info.rate_opens_at is not None:
+        from queuectl_tui.queue_limits import rate_text
+
+        rate, moment = rate_text(info.rate), local_time(info.rate_opens_at, facts.now)
+        yield Reason("rate_limit", f"queue {name} is at its rate, {rate}; it goes on at {moment}")
+
+
+def _label_limit(facts: Facts, job: Job) -> Iterator[Reason]:
+    info = facts.queues.get(job.queue)
+    if info is None or info.max_per_label is None or job.label is None:
+        return
+    if facts.running_by_label.get((job.queue, job.label), 0) >= info.max_per_label:
+        most = f"queue {job.queue} runs {info.max_per_label} at once with this label"
+        yield Reason("label_limit", f"{most}, as many as it may")
 
 
 # -- In the app

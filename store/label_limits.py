@@ -38,6 +38,12 @@ def park(connection: sqlite3.Connection, queues: Sequence[str]) -> bool:
     return any(parked)
 
 
+def running(connection: sqlite3.Connection) -> dict[tuple[str, str], int]:
+    """How many jobs run, by queue and label, in queues that limit that."""
+    rows = connection.execute(_RUNNING)
+    return {(queue, label): number for queue, label, number in rows}
+
+
 def of_jobs(connection: sqlite3.Connection, seqs: Iterable[int]) -> list[LimitedLabel]:
     """The limited labels that these jobs have."""
     if connection.execute(_IS_ANY_LIMITED).fetchone() is None:
@@ -63,6 +69,12 @@ def let_in_more(connection: sqlite3.Connection, queue: str, more: int | None) ->
 
 _LIMITED_QUEUES = """
     SELECT name, max_per_label FROM queue WHERE max_per_label IS NOT NULL AND paused = 0
+"""
+_RUNNING = """
+    SELECT queue.name, job.label, count(*)
+    FROM queue CROSS JOIN job INDEXED BY job_running ON job.queue = queue.name
+    WHERE queue.max_per_label IS NOT NULL AND job.lease IS NOT NULL AND job.label IS NOT NULL
+    GROUP BY queue.name, job.label
 """
 _IS_ANY_LIMITED = "SELECT 1 FROM queue WHERE max_per_label IS NOT NULL LIMIT 1"
 _PARK = """

@@ -81,6 +81,11 @@ class Queues:
             rows = connection.execute("SELECT name FROM queue WHERE paused = 1 ORDER BY name")
             return [name for (name,) in rows]
 
+    def running_by_label(self) -> dict[tuple[str, str], int]:
+        """How many jobs run with each label, in queues that limit that; by queue and label."""
+        with self._database.read() as connection:
+            return label_limits.running(connection)
+
     def set_paused(self, names: Sequence[str] | None, paused: bool) -> list[str]:
         """Pause or resume queues (``None``: all); their names.
 
@@ -157,8 +162,8 @@ def _require_empty(connection: sqlite3.Connection, name: str) -> None:
     (jobs,) = connection.execute(_HOW_MANY_JOBS, (name,)).fetchone()
     if jobs:
         raise QueueError(
-            f"queue {name} has {jobs:,} job{'' if jobs == 1 else 's'}, those that are finished"
-            " included; only an empty queue is removed"
+            f"queue {name} has {jobs:,} job{'' if jobs == 1 else 's'}, finished ones included;"
+            " only a queue without any can be removed"
         )
 
 

@@ -10,17 +10,17 @@ import click
 from queuectl_tui import streams
 from queuectl_tui.commands.options import CommandGroup, Name, json_option
 from queuectl_tui.output import print_json_array, print_table, queue_to_json
-from queuectl_tui.queue_limits import most_running, slot_values
+from queuectl_tui.queue_limits import limits_text, most_running, slot_values, start_rate
 from queuectl_tui.session import current_queue
 from queuectl_tui.text import duration
-from store import InvalidInput, JobState, QueueDepth
+from store import InvalidInput, JobState, QueueDepth, QueueInfo
 
 _WAITING = (JobState.PENDING, JobState.FAILED, JobState.BLOCKED)
 
 
 @click.group("queue", cls=CommandGroup)
 def command() -> None:
-    """Queues: list, pause, resume, and how much of them runs at once."""
+    """Queues: list, pause, resume, remove, and how much of them runs, at once or in a time."""
 
 
 @command.command("list")
@@ -31,7 +31,7 @@ def list_queues(as_json: bool) -> None:
     if as_json:
         print_json_array(map(queue_to_json, depths))
         return
-    columns = ("QUEUE", "DEPTH", "RUNNING", "OLDEST", "PER MINUTE", "LIMIT", "PAUSED", "SLOTS")
+    columns = ("QUEUE", "DEPTH", "RUNNING", "OLDEST", "PER MINUTE", "LIMITS", "PAUSED", "SLOTS")
     print_table(columns, map(_row, depths))
 
 
@@ -61,23 +61,61 @@ def resume(names: tuple[str, ...], everything: bool) -> None:
 @click.argument("name", type=Name())
 @click.option("--max-running", metavar="N|none", help="How many run at once, over all workers.")
 @click.option(
+    "--max-per-label",
+    metavar="N|none",
+    help="How many run at once with the same label; jobs without one have no such limit.",
+)
+@click.option(
+    "--rate",
+    metavar="N/TIME|none",
+    help="How many attempts begin within any such time, retries too: 10/1m.",
+)
+@click.option(
     "--slot-env",
     metavar="VAR=A,B,…|none",
     help="Give each running job one of the values in VAR; no more run than there are.",
 )
-def set_(name: str, max_running: str | None, slot_env: str | None) -> None:
-    """Bound what runs of a queue at once; a queue that isn't there yet is made."""
-    if max_running is None and slot_env is None:
-        raise click.UsageError("Give --max-running or --slot-env.")
+def set_(
+    name: str,
+    max_running: str | None,
+    max_per_label: str | None,
+    rate: str | None,
+    slot_env: str | None,
+) -> None:
+    """Bound what runs of a queue, at once or in a time.
+
+    A queue that isn't there yet is made. A limit stays until it is set anew, or to none.
+    """
+    if max_running is max_per_label is rate is slot_env is None:
+        raise click.UsageError("Give --max-running, --max-per-label, --rate or --slot-env.")
     with _naming("--max-running"):
         most = None if max_running is None else most_running(max_running)
+    with _naming("--max-per-label"):
+        most_per_label = None if max_per_label is None else most_running(max_per_label)
+    with _naming("--rate"):
+        starts = None if rate is None else start_rate(rate)
     with _naming("--slot-env"):
         variable, values = (None, []) if slot_env is None else slot_values(slot_env)
     queues = current_queue(create=True).queues
     if max_running is not None:
         queues.set_max_running(name, most)
+    if max_per_label is not None:
+        queues.set_max_per_label(name, most_per_label)
+    if rate is not None:
+        queues.set_rate(name, starts)
     if slot_env is not None:
         queues.set_slots(name, variable, values)
+
+
+@command.command()
+@click.argument("names", metavar="NAME...", nargs=-1, required=True)
+def remove(names: tuple[str, ...]) -> None:
+    """Forget queues that have no jobs, finished ones included, and their limits.
+
+    A queue is there again, without limits, once a job names it.
+    """
+    for name in current_queue().queues.remove(names):
+        streams.narrate(f"Queue {name} is removed")
 
 
 def _set_paused(names: tuple[str, ...], everything: bool, *, paused: bool) -> None:
@@ -104,7 +142,12 @@ def _row(depth: QueueDepth) -> tuple[object, ...]:
         info.processing,
         None if oldest is None else duration(oldest),
         f"{depth.completed_per_minute:g}",
-        info.max_running,
+        _limits(info),
         "yes" if info.paused else None,
         f"{info.slot_name}={','.join(info.slots)}" if info.slot_name else None,
     )
+
+
+def _limits(info: QueueInfo) -> str | None:
+    most = [str(info.max_running)] if info.max_running else []
+    return ", ".join([*most, *filter(None, [limits_text(info)])]) or None

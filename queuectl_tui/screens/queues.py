@@ -39,7 +39,7 @@ class QueuesScreen(TableScreen[QueuesPicture]):
         Binding("p", "hold", "pause", id="queues.pause",
                 tooltip="Pause the marked queues, or resume them; what runs goes on"),
         Binding("e", "edit", "limits", id="queues.edit",
-                tooltip="Set how many run at once, and the slots"),
+                tooltip="Set how many run at once, how many begin in a time, and the slots"),
         Binding("a", "add", "add", id="queues.add", tooltip="Add a queue"),
         Binding("P", "hold_all(True)", "pause all", id="queues.pause_all",
                 tooltip="Pause every queue"),

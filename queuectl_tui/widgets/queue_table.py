@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from queuectl_tui.queue_limits import limits_text
 from queuectl_tui.text import age
 from queuectl_tui.widgets.columns import Cell, Column, fitting
 from queuectl_tui.widgets.named_table import NamedTable
@@ -66,6 +67,11 @@ def _slots(depth: QueueDepth, _: int) -> Cell:
     return Cell(slots_text(depth.info) or "-", "plain" if depth.info.slot_name else "dim")
 
 
+def _limits(depth: QueueDepth, _: int) -> Cell:
+    text, stops = limits_text(depth.info), depth.info.rate_opens_at is not None
+    return Cell(text or "-", "warn" if stops else "plain" if text else "dim")
+
+
 _MIDDLE: tuple[Column[QueueDepth], ...] = (
     Column("STATE", 8, _state, keep=10),
     _count(JobState.PENDING, "plain"),
@@ -80,4 +86,7 @@ _MIDDLE: tuple[Column[QueueDepth], ...] = (
 
 def _columns(depths: Sequence[QueueDepth]) -> tuple[Column[QueueDepth], ...]:
     name = fitting("NAME", _name, depths, most=24, keep=10)
-    return (name, *_MIDDLE, fitting("SLOTS", _slots, depths, most=30, keep=2))
+    slots = fitting("SLOTS", _slots, depths, most=30, keep=2)
+    if not any(limits_text(depth.info) for depth in depths):
+        return (name, *_MIDDLE, slots)
+    return (name, *_MIDDLE, fitting("LIMITS", _limits, depths, most=30, keep=8), slots)

@@ -12,8 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from queuectl_tui.queue_limits import rate_text, start_rate
 from store import NewJob
 from store.queue import Queue
+from store.timespec import parse_time
 from tests.cli.conftest import Cli, claimed, one_error, ran
 from tests.workers.rig import Rig, until
 
@@ -39,6 +41,8 @@ def test_what_waits_and_runs(ok: Ok, queue: Queue) -> None:
         "name": "mail",
         "paused": False,
         "max_running": None,
+        "max_per_label": None,
+        "rate": None,
         "pending": 1,
         "processing": 1,
         "slot_env": None,
@@ -92,10 +96,67 @@ def test_limits_and_slots(ok: Ok, queue: Queue) -> None:
     assert (listed(ok, "gpu")["max_running"], listed(ok, "gpu")["slots"]) == (None, [])
 
 
+def test_limits_to_what_begins_in_a_time_and_runs_with_a_label(ok: Ok, queue: Queue) -> None:
+    ok("queue", "set", "api", "--rate", "2/1m", "--max-per-label", "1", "--max-running", "9")
+    api = listed(ok, "api")
+    assert (api["max_running"], api["max_per_label"]) == (9, 1)
+    assert api["rate"] == {"starts": 2, "seconds": 60, "opens_at": None}
+    assert "  9, 1 per label, 2/1m  " in ok("queue", "list")
+
+    for _ in range(3):
+        ok("enqueue", "--queue", "api", "--label", "red", "x")
+    before = queue.now()
+    first = claimed(queue)
+    assert queue.claim("w1") is None
+    ok("enqueue", "--queue", "api", "--label", "blue", "x")
+    assert claimed(queue).job_id != first.job_id
+    opens_at = listed(ok, "api")["rate"]["opens_at"]  # type: ignore[index]
+    assert before <= parse_time(opens_at, 0) - 60_001 <= queue.now()
+
+    ok("queue", "set", "api", "--rate", "none", "--max-per-label", "none")
+    assert (listed(ok, "api")["max_per_label"], listed(ok, "api")["rate"]) == (None, None)
+    assert [claimed(queue).queue, claimed(queue).queue] == ["api", "api"]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("10/1m", (10, 60)), ("1/s", (1, 1)), ("5/0.5", (5, 0.5)), (" 7 / 1h30m ", (7, 5400))],
+)
+def test_a_rate_as_people_write_it(text: str, expected: tuple[int, float]) -> None:
+    rate = start_rate(text)
+    assert rate == expected
+    assert rate is not None
+    assert start_rate(rate_text(rate)) == rate
+
+
+def test_an_empty_queue_is_removed(cli: Cli, ok: Ok, queue: Queue) -> None:
+    ok("queue", "set", "api", "--max-running", "1")
+    ok("enqueue", "--queue", "mail", "--id", "a", "x")
+    refused = cli("queue", "remove", "api", "mail")
+    assert refused.exit_code == 1
+    assert "queue mail has 1 job," in one_error(refused)
+    assert cli("queue", "remove", "api").stderr == "Queue api is removed\n"
+    ok("cancel", "a")
+    ok("delete", "a")
+    ok("queue", "remove", "mail", "mail")
+    assert json.loads(ok("queue", "list", "--json")) == []
+
+
 @pytest.mark.parametrize(
     ("words", "code", "error"),
     [
-        (("set", "mail"), 2, "--max-running or --slot-env"),
+        (("set", "mail", "--rate", "10"), 2, "--rate"),
+        (("set", "mail", "--rate", "10/"), 2, "such as 10/1m"),
+        (("set", "mail", "--rate", "0/1m"), 2, "pause the queue"),
+        (("set", "mail", "--rate", "1000000/1m"), 2, "1 to 10000"),
+        (("set", "mail", "--rate", "-1/1m"), 2, "--rate"),
+        (("set", "mail", "--rate", "10/0"), 2, "0.001s to 366d"),
+        (("set", "mail", "--rate", "10/1y"), 2, "such as 10/1m"),
+        (("set", "mail", "--max-per-label", "0"), 2, "--max-per-label"),
+        (("remove",), 2, "NAME"),
+        (("remove", "mail"), 1, "queue mail has 1 job, finished ones included"),
+        (("remove", "mial"), 1, "no such queue: mial; did you mean mail?"),
+        (("set", "mail"), 2, "--rate or --slot-env"),
         (("set", "a b", "--max-running", "1"), 2, "not a name"),
         (("set", "mail", "--max-running", "0"), 2, "pause the queue"),
         (("set", "mail", "--max-running", "many"), 2, "--max-running"),
@@ -161,6 +222,38 @@ def test_never_more_run_than_the_queue_allows(ok: Ok, rig: Rig) -> None:
     assert most_at_once("net") == 2
     assert most_at_once("default") >= 4
     assert net_when_default_was_done < 20
+
+
+def test_a_rate_holds_over_all_workers_and_a_restart(ok: Ok, rig: Rig) -> None:
+    ok("queue", "set", "api", "--rate", "4/1s")
+    line = f"date +%s%N >> {rig.folder}/begun"
+    ids = rig.queue.enqueue(NewJob(command=line, queue="api", cwd="/") for _ in range(12))
+    rig.start(4)
+    until(lambda: len(lines_of(rig.folder / "begun")) >= 5)
+    rig.stop()
+    rig.start(4)
+    ok("wait", *ids, "--timeout", "60")
+
+    claims = sorted(attempt.started_at for job in ids for attempt in rig.queue.history(job))
+    assert len(claims) >= 12
+    assert all(fifth - first > 1000 for first, fifth in zip(claims, claims[4:], strict=False))
+
+
+def test_no_more_run_with_a_label_than_the_queue_allows(ok: Ok, rig: Rig) -> None:
+    ok("queue", "set", "api", "--max-per-label", "1")
+    line = 'echo "+ {0}" >> log; sleep 0.1; echo "- {0}" >> log'
+    for label in ("red", "blue"):
+        for _ in range(4):
+            ok("enqueue", "--queue", "api", "--label", label, "--cwd", str(rig.folder),
+               line.format(label))  # fmt: skip
+    rig.start(4)
+    ok("wait", "--all", "--timeout", "60")
+
+    log = [line.split() for line in lines_of(rig.folder / "log")]
+    for label in ("red", "blue"):
+        assert [mark for mark, whose in log if whose == label] == ["+", "-"] * 4
+    most = max(accumulate(1 if mark == "+" else -1 for mark, _ in log))
+    assert most == 2
 
 
 def test_each_slot_is_given_once_though_a_worker_is_killed(ok: Ok, rig: Rig) -> None:

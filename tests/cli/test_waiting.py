@@ -15,7 +15,7 @@ from collections.abc import Callable
 import pytest
 
 from queuectl_tui.commands import narration
-from store import JobFilter, NewJob, Order, WorkerKind
+from store import AttemptState, JobFilter, NewJob, Order, Outcome, WorkerKind
 from store.queue import Queue
 from tests.cli.conftest import PROJECT, Cli, claimed, died, ended, ran
 from workers.processes import identify
@@ -88,6 +88,24 @@ def test_limits(ok: Ok, queue: Queue) -> None:
     queue.queues.set_slots("net", None)
     queue.settings.set("max_running", "1")
     assert waits_for(ok, "c") == [("store_limit", "as many jobs run as max_running allows: 1")]
+
+
+def test_a_rate_and_a_full_label(ok: Ok, queue: Queue) -> None:
+    ok("queue", "set", "api", "--max-per-label", "1")
+    for name, label in (("a", "red"), ("b", "red"), ("c", "blue")):
+        ok("enqueue", "--id", name, "--queue", "api", "--label", label, "x")
+    ok("enqueue", "--id", "d", "--queue", "api", "x")
+    worker = worker_up(queue)
+    lease = claimed(queue, worker)
+
+    full = ("label_limit", "queue api runs 1 at once with this label, as many as it may")
+    assert [waits_for(ok, name) for name in "abcd"] == [[], [full], [], []]
+
+    ok("queue", "set", "api", "--rate", "1/1h")
+    queue.finish(lease, Outcome(AttemptState.COMPLETED), claim_for=worker)
+    [(word, text)] = waits_for(ok, "c")
+    assert word == "rate_limit"
+    assert re.fullmatch(r"queue api is at its rate, 1/1h; it goes on at [-:\d ]+", text)
 
 
 def test_a_disk_that_is_too_full(ok: Ok, queue: Queue) -> None:

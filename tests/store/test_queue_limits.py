@@ -325,7 +325,7 @@ def test_an_empty_queue_is_removed_with_its_limits(queue: Queue) -> None:
     queue.queues.set_rate("api", Rate(1, 60))
     add(queue, "a", queue="api")
     queue.finish(claim(queue), DONE)
-    with pytest.raises(QueueError, match="api has 1 job, those that are finished included"):
+    with pytest.raises(QueueError, match="api has 1 job, finished ones included"):
         queue.queues.remove(["api"])
     queue.delete(["a"])
     assert queue.queues.remove(["api"]) == ["api"]

@@ -8,7 +8,7 @@ from queuectl_tui.screens.confirm import Confirm
 from queuectl_tui.screens.jobs import JobsScreen
 from queuectl_tui.screens.queue_form import QueueForm
 from queuectl_tui.screens.queues import QueuesScreen
-from store import QueueInfo
+from store import QueueInfo, Rate
 from tests.tui.stage import HOSTILE, HOSTILE_AS_TEXT, Backstage, Stage, opened
 
 SIZES = [(60, 20), (80, 24), (120, 36), (200, 60)]
@@ -158,6 +158,29 @@ async def test_limits_are_set_checked_and_lifted(backstage: Backstage) -> None:
         await stage.press("ctrl+s")
         await stage.until(lambda: _infos(backstage)["gpu"].slot_name is None)
         assert _infos(backstage)["gpu"].max_running is None
+
+
+async def test_a_rate_and_a_limit_per_label_are_set_and_shown(backstage: Backstage) -> None:
+    _fill(backstage)
+    async with opened(backstage) as stage:
+        await _go(stage)
+        await stage.press("e")
+        await stage.until_screen(QueueForm)
+        await stage.fill(rate="10")
+        await stage.until_shown("must be attempts in a time, such as 10/1m")
+        await stage.fill(rate="10/1m", max_per_label="1")
+        await stage.press("enter")
+        await stage.until_shown("LIMITS", "1 per label, 10/1m")
+        assert "Queue gpu: 1 per label, 10/1m" in stage.toasts()
+        info = _infos(backstage)["gpu"]
+        assert (info.max_per_label, info.rate) == (1, Rate(10, 60))
+        await stage.press("e")
+        await stage.until_screen(QueueForm)
+        await stage.until_shown("10/1m")
+        await stage.fill(rate="", max_per_label="")
+        await stage.press("ctrl+s")
+        await stage.until(lambda: _infos(backstage)["gpu"].rate is None)
+        assert _infos(backstage)["gpu"].max_per_label is None
 
 
 async def test_a_queue_is_added_unless_it_is_there(backstage: Backstage) -> None:
