@@ -26,7 +26,10 @@ _COLUMNS = (*COLUMNS, "schedule", "tick", "created_at", "updated_at", "state", "
 _ROWS_IN_STATEMENT = (50, 10, 1)  # to begin and end a statement costs as much as several rows
 _STORED = "SELECT seq FROM job WHERE seq >= ?"
 _COUNT_STORED = "SELECT queue, state, count(*) FROM job WHERE seq >= ? GROUP BY queue, state"
-_ADD_COUNT = "INSERT INTO job_count VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET jobs = jobs + ?3"
+_ADD_COUNT = """
+    INSERT INTO job_count VALUES (?, ?, ?, 1)
+    ON CONFLICT DO UPDATE SET jobs = jobs + ?3, changes = changes + 1
+"""
 
 
 class Batch:

@@ -25,6 +25,7 @@ from weakref import WeakValueDictionary
 from store import migrations, privacy
 from store.errors import NoStore, QueueError, StoreUnusable
 from store.integrity import busy, check_integrity, free_space, full, is_locked, translated
+from store.synced import Synced, how_far
 
 if TYPE_CHECKING:
     from store.models import Queries
@@ -72,6 +73,9 @@ class Database:
         if sqlite3.sqlite_version_info < MINIMUM_SQLITE:
             raise StoreUnusable(f"SQLite {sqlite3.sqlite_version} is too old: 3.37 or newer needed")
         require_usable(path, create=create)
+        self._durable = durable
+        self._synced = Synced(path)
+        self._synced.require_not_behind(at_rest=check)
         if check:
             check_integrity(path)
         self._of_thread = threading.local()
@@ -82,6 +86,9 @@ class Database:
             if version != migrations.LATEST:
                 self._migrate()
             self._keep_a_log()
+            reached = how_far(self.connection())
+            self._synced.require_reached(reached)
+            self.store_id = reached.store_id
             info = os.stat(path)
         _in_use.setdefault((info.st_dev, info.st_ino), self)
 
@@ -144,6 +151,8 @@ class Database:
                 self._of_thread.transaction = next(self._transactions)
                 yield connection
                 _commit(connection, deadline)
+                if self._durable:
+                    self._note(connection)
             except BaseException:
                 # After a full disk SQLite has rolled back by itself.
                 if connection.in_transaction:
@@ -178,6 +187,13 @@ class Database:
         with self.look() as connection:
             return int(connection.execute("PRAGMA data_version").fetchone()[0])
 
+    def sync_and_note(self) -> None:
+        """The same as ``sync``, noted for those who open the store after a crash."""
+        with translated(self.path):
+            reached, log = how_far(self.connection()), self._synced.log_end()
+            self.sync()
+            self._synced.note(reached, log)
+
     def sync(self) -> None:
         """Put what is committed on disk, as a FULL commit would have done."""
         with translated(self.path), contextlib.suppress(FileNotFoundError):
@@ -204,7 +220,9 @@ class Database:
                 copy = sqlite3.connect(target, isolation_level=None)
                 self.connection().backup(copy)
                 copy.execute("PRAGMA journal_mode = DELETE")
-                copy.execute("UPDATE meta SET value = lower(hex(randomblob(8)))")
+                copy.execute(
+                    "UPDATE meta SET value = lower(hex(randomblob(8))) WHERE name = 'store_id'"
+                )
                 copy.execute("DELETE FROM worker")
                 copy.close()
         except BaseException:
@@ -219,7 +237,16 @@ class Database:
         """
         connection = self.connection()
         with translated(self.path), self._through_gate(time.monotonic() + self._patience):
-            return int(connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()[1])
+            _, pages, moved = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+            if pages == moved:
+                self._synced.is_whole()
+                self._note(connection)
+            return int(pages)
+
+    def _note(self, connection: sqlite3.Connection) -> None:
+        """Everything is on disk, and nobody else writes."""
+        with contextlib.suppress(sqlite3.Error):
+            self._synced.note(how_far(connection), self._synced.log_end())
 
     @contextlib.contextmanager
     def _through_gate(self, deadline: float) -> Iterator[None]:
@@ -435,7 +462,7 @@ def _require_store_file(path: Path, *, create: bool) -> None:
         raise StoreUnusable(f"cannot read {path}: {error.strerror}") from error
     header = require_store(path, info)
     privacy.require_private(path, info)
-    if not header and not create:
+    if not header and not create and not os.path.lexists(f"{path}-wal"):
         raise NoStore(path, "its file is empty")
 
 

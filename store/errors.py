@@ -64,6 +64,10 @@ class StoreDamaged(StoreUnusable):
     """What the store holds can't be: pages or values are damaged."""
 
 
+class StoreBehind(StoreDamaged):
+    """The store is older than what was known to be on disk. ``doctor --accept`` goes on with it."""
+
+
 class Interrupted(QueueError):
     """A reading was given up, as somebody asked for."""
 

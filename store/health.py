@@ -15,6 +15,7 @@ from store.database import file_system, is_network, parse_url, require_store, re
 from store.errors import NoStore, QueueError
 from store.integrity import check_integrity
 from store.queue import Queue
+from store.synced import Synced
 
 _WAL_RESET_BUG = ((3, 7, 0), (3, 51, 2))
 _CLOCK_TOLERANCE_MS = 60_000
@@ -42,7 +43,7 @@ def examine_file(url: str) -> Iterator[Finding]:
     Raises ``StoreUnusable`` when ``url`` is no address.
     """
     path = parse_url(url)
-    for look in (_place, _folder, _modes, _privacy):
+    for look in (_place, _folder, _modes, _privacy, _synced):
         finding = look(path)
         yield finding
         if finding.verdict is Verdict.PROBLEM:
@@ -55,6 +56,13 @@ def examine_file(url: str) -> Iterator[Finding]:
         yield Finding("integrity", Verdict.OK, f"every page of {path} is sound")
     yield _file_system(path)
     yield _sqlite()
+
+
+def accept_as_it_is(url: str) -> None:
+    """Go on with a store that is behind what was on disk. Raises ``StoreUnusable``."""
+    path = parse_url(url)
+    require_usable(path)
+    Synced(path).accept()
 
 
 def examine_store(queue: Queue) -> Iterator[Finding]:
@@ -112,6 +120,14 @@ def _modes(path: Path) -> Finding:
         return Finding("modes", Verdict.OK, "every file is for its owner alone")
     detail = f"open to other users: {', '.join(wide[:3])}"
     return Finding("modes", Verdict.PROBLEM, detail, "chmod -R go-rwx them")
+
+
+def _synced(path: Path) -> Finding:
+    try:
+        Synced(path).require_not_behind(at_rest=True)
+    except QueueError as error:
+        return Finding("synced", Verdict.PROBLEM, str(error))
+    return Finding("synced", Verdict.OK, "nothing that was on disk is known to be missing")
 
 
 def _files(path: Path) -> Iterator[Path]:

@@ -166,6 +166,7 @@ class JobCountRow(Model):
     queue = TextField()
     state = TextField()
     jobs = IntegerField()
+    changes = IntegerField()
 
     class Meta:
         table_name = "job_count"

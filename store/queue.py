@@ -88,11 +88,7 @@ class Queue:
         self.queues = Queues(database, clock)
         self.folders = Folders(database.folder)
         self._steering = Steering(database, self.settings, self.folders, self._leasing, clock)
-        self.store_id: str = (
-            database.connection()
-            .execute("SELECT value FROM meta WHERE name = 'store_id'")
-            .fetchone()[0]
-        )
+        self.store_id = database.store_id
 
     @cached_property
     def _random(self) -> Random:
@@ -661,8 +657,8 @@ class Queue:
         return self._database.checkpoint()
 
     def sync(self) -> None:
-        """Put everything committed on disk."""
-        self._database.sync()
+        """Put everything committed on disk, and note how far that is."""
+        self._database.sync_and_note()
 
     def ring(self) -> None:
         """Wake everybody who waits for a change."""

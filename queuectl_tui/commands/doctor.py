@@ -8,7 +8,7 @@ import click
 
 from queuectl_tui import streams
 from queuectl_tui.commands.options import json_option
-from queuectl_tui.output import print_json, print_table
+from queuectl_tui.output import print_json, print_wrapped_table
 from queuectl_tui.session import current_session
 
 if TYPE_CHECKING:
@@ -16,18 +16,23 @@ if TYPE_CHECKING:
 
 
 @click.command()
+@click.option(
+    "--accept", is_flag=True, help="First go on with a store that is behind what was on disk."
+)
 @json_option
-def command(as_json: bool) -> int:
+def command(accept: bool, as_json: bool) -> int:
     """Check the store, its files, and the processes it knows; exit 1 if something is wrong."""
-    from store.health import Verdict
+    from store.health import Verdict, accept_as_it_is
 
+    if accept:
+        accept_as_it_is(current_session().url)
     findings = _examine(current_session().url)
     sound = all(finding.verdict is not Verdict.PROBLEM for finding in findings)
     if as_json:
         print_json({"ok": sound, "checks": [_to_json(finding) for finding in findings]})
     else:
         rows = [(finding.check, finding.verdict.upper(), finding.detail) for finding in findings]
-        print_table(("CHECK", "RESULT", "DETAIL"), rows)
+        print_wrapped_table(("CHECK", "RESULT", "DETAIL"), rows)
         for finding in findings:
             if finding.advice is not None:
                 streams.narrate(f"{finding.check}: {finding.advice}")

@@ -53,4 +53,28 @@ STATEMENTS = (
         paused INTEGER NOT NULL DEFAULT 0 CHECK (paused IN (0, 1))
     ) STRICT, WITHOUT ROWID
     """,
+    "ALTER TABLE job_count ADD COLUMN changes INTEGER NOT NULL DEFAULT 0",
+    "DROP TRIGGER count_deleted",
+    """
+    CREATE TRIGGER count_deleted AFTER DELETE ON job BEGIN
+        UPDATE job_count SET jobs = jobs - 1, changes = changes + 1
+        WHERE queue = OLD.queue AND state = OLD.state;
+    END
+    """,
+    "DROP TRIGGER count_moved",
+    """
+    CREATE TRIGGER count_moved AFTER UPDATE OF state, queue ON job
+    WHEN OLD.state <> NEW.state OR OLD.queue <> NEW.queue BEGIN
+        UPDATE job_count SET jobs = jobs - 1, changes = changes + 1
+        WHERE queue = OLD.queue AND state = OLD.state;
+        INSERT INTO job_count VALUES (NEW.queue, NEW.state, 1, 0)
+        ON CONFLICT DO UPDATE SET jobs = jobs + 1;
+    END
+    """,
+    """
+    CREATE TRIGGER count_forgotten BEFORE DELETE ON job_count BEGIN
+        INSERT INTO meta VALUES ('changes', OLD.changes)
+        ON CONFLICT DO UPDATE SET value = value + OLD.changes;
+    END
+    """,
 )

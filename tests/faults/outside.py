@@ -73,6 +73,10 @@ class Program:
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
 
+    def examined(self) -> Any:
+        """Every finding of ``doctor``."""
+        return json.loads(self.run("doctor", "--json").stdout)["checks"]
+
 
 def refusal(done: subprocess.CompletedProcess[str], exit_code: int = 1) -> str:
     """The one line that a refused command says."""
