@@ -331,6 +331,14 @@ class PauseProgress(NamedTuple):
     runs: bool
     pause: Pause
 
+    @property
+    def is_paused(self) -> bool:
+        return self.runs and self.pause.since is not None
+
+    @property
+    def is_refused(self) -> bool:
+        return self.runs and self.pause.problem is not None
+
 
 class Output(NamedTuple):
     """What an attempt wrote to one stream: the bytes themselves, or a file that took its place."""

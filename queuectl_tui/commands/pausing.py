@@ -49,31 +49,19 @@ def until_done(
     while True:
         token = queue.change_token()
         progress = queue.pausing(attempts)
-        late = [one for one in progress if _is_open(one, wish)]
+        # a job that has ended since it was resumed did go on
+        undone = [one for one in progress if one.is_paused is not (wish is Wish.PAUSE)]
+        late = [one for one in undone if one.runs and not one.is_refused]
         if not late or not until_changed(queue, token, deadline=deadline):
             break
-    done = [one for one in progress if _is_done(one, wish)]
-    failed = [one for one in progress if one not in done and one not in late]
-    _tell_done([one.job_id for one in done], wish, named=named)
+    _tell_done([one.job_id for one in progress if one not in undone], wish, named=named)
+    failed = [one for one in undone if one not in late]
     for one in failed:
         streams.narrate(f"Error: {_why_not(one)}")
     if late:
         streams.narrate(f"Error: {_late(queue, late, wish, timeout)}")
         return TIMED_OUT
     return 1 if failed else 0
-
-
-def _is_open(one: PauseProgress, wish: Wish) -> bool:
-    if not one.runs or one.pause.problem is not None:
-        return False
-    return (one.pause.since is None) is (wish is Wish.PAUSE)
-
-
-def _is_done(one: PauseProgress, wish: Wish) -> bool:
-    """A job that has ended since it was resumed did go on."""
-    if wish is Wish.RESUME:
-        return not one.runs or one.pause.since is None
-    return one.runs and one.pause.since is not None
 
 
 def _why_not(one: PauseProgress) -> str:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from queuectl_tui.app import QueueApp
 
 _MOST_WORKERS = 1000
+_CHANGING = CHANGES | {"pause", "resume"}
 
 
 def commands_for(app: QueueApp) -> dict[str, Command]:
@@ -37,7 +38,7 @@ class _Commands:
     def all(self) -> dict[str, Command]:
         found = {command.name: command for command in self._of_keys()}
         for command in self._with_arguments():
-            if command.name in CHANGES and self._session.read_only:
+            if command.name in _CHANGING and self._session.read_only:
                 continue
             found[command.name] = _either(command, found.get(command.name))
         return dict(sorted(found.items()))
@@ -70,6 +71,10 @@ class _Commands:
         yield Command("open", "ID", "Open a job", self._open, listed)
         yield Command("retry", "ID …", "Run jobs again", partial(self._act, "retry"), listed)
         yield Command("cancel", "ID …", "Cancel jobs", partial(self._act, "cancel"), listed)
+        yield Command("pause", "ID …", "Stop running jobs where they are",
+                      partial(self._act, "pause"), listed)  # fmt: skip
+        yield Command("resume", "ID …", "Let paused jobs go on", partial(self._act, "resume"),
+                      listed)  # fmt: skip
         yield Command("delete", "ID …", "Delete finished jobs", partial(self._act, "delete"),
                       listed)  # fmt: skip
 

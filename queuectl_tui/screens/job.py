@@ -70,6 +70,8 @@ class JobScreen(LiveScreen[JobPicture]):
         ),
         Binding("r", "retry", "retry", id="job.retry", tooltip="Run it again"),
         Binding("x", "cancel", "cancel", id="job.cancel", tooltip="Cancel it"),
+        Binding("Z", "pause_job", "pause", id="job.pause_job",
+                tooltip="Stop it where it is, or let it go on"),
         Binding("e", "edit", "edit", id="job.edit", tooltip="Edit it, unless it is running"),
         Binding("X", "delete", "delete", id="job.delete", tooltip="Delete it, once finished"),
         Binding("b", "watch", "watch", id="job.watch",
@@ -290,6 +292,11 @@ class JobScreen(LiveScreen[JobPicture]):
     @work
     async def action_cancel(self) -> None:
         await self.actions.cancel([self.job_id])
+        self.ask()
+
+    @work
+    async def action_pause_job(self) -> None:
+        await self.actions.pause_or_resume([self.job_id])
         self.ask()
 
     @work

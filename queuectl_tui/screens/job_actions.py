@@ -1,4 +1,4 @@
-"""What people do to jobs: retry, cancel, delete; asked first where it destroys something.
+"""What people do to jobs: retry, cancel, pause, delete; asked first where it destroys something.
 
 The jobs are read when the key is pressed. What is asked about is what is acted on, whatever
 happens to the list meanwhile.
@@ -6,6 +6,7 @@ happens to the list meanwhile.
 
 from __future__ import annotations
 
+from asyncio import sleep
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,18 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol
 from queuectl_tui.screens.confirm import Question
 from queuectl_tui.screens.session import Answer, Deed, Lane, Session
 from queuectl_tui.text import duration
-from store import FINISHED, RETRYABLE, UNFINISHED, Job, JobFilter, JobState, NotRetried, QueueError
+from store import (
+    FINISHED,
+    RETRYABLE,
+    RUNNING,
+    UNFINISHED,
+    Job,
+    JobFilter,
+    JobState,
+    NotRetried,
+    PauseProgress,
+    QueueError,
+)
 
 if TYPE_CHECKING:
     from store.queue import Queue
@@ -24,6 +36,7 @@ Asked = ParamSpec("Asked")
 
 _ONE_UNSEEN = "It is marked, but not in this list."
 _UNDOABLE = 20
+_LOOKS, _LOOK_EVERY = 20, 0.1  # seconds; until a worker has done what it was asked
 _FROZEN = 10_000
 """So many ids at most are kept while a question about "all that match" is open."""
 
@@ -137,6 +150,66 @@ class JobActions:
             verb = "Stopping" if running else "Cancelled"
             self._voice.say(f"{verb} {_amount(jobs)}" + (" · u undoes it" if undoable else ""))
         return done is not None
+
+    async def pause_or_resume(self, ids: Sequence[str], *, listed: JobFilter | None = None) -> bool:
+        """Pauses those that run; where all of them are paused, lets them go on."""
+        jobs = await self._eligible(ids, RUNNING, "pause")
+        if jobs and all(job.paused for job in jobs):
+            return await self._resume(jobs, listed)
+        return await self._pause(jobs, listed)
+
+    async def pause(self, ids: Sequence[str], *, listed: JobFilter | None = None) -> bool:
+        """Stops the jobs where they are; says so if that can't be."""
+        return await self._pause(await self._eligible(ids, RUNNING, "pause"), listed)
+
+    async def resume(self, ids: Sequence[str], *, listed: JobFilter | None = None) -> bool:
+        """Lets paused jobs go on."""
+        return await self._resume(await self._eligible(ids, RUNNING, "resume"), listed)
+
+    async def _pause(self, jobs: Sequence[Job], listed: JobFilter | None) -> bool:
+        if not await self._may_pass_over(jobs, listed, "Pause"):
+            return False
+        attempts = await self._change(lambda queue: queue.pause([job.id for job in jobs]))
+        if attempts is None:
+            return False
+        self._voice.say(f"Pausing {_amount(jobs)}")
+        for problem in await self._refusals(attempts):
+            self._voice.complain(problem)
+        return True
+
+    async def _resume(self, jobs: Sequence[Job], listed: JobFilter | None) -> bool:
+        if not await self._may_pass_over(jobs, listed, "Resume"):
+            return False
+        done = await self._change(lambda queue: queue.resume([job.id for job in jobs]))
+        if done is not None:
+            self._voice.say(f"Resuming {_amount(jobs)}")
+        return done is not None
+
+    async def _may_pass_over(
+        self, jobs: Sequence[Job], listed: JobFilter | None, verb: str
+    ) -> bool:
+        """Whether there are jobs to act on, and nobody minds those that are not ``listed``."""
+        unseen = await self._unseen(jobs, listed)
+        if not jobs or not unseen:
+            return bool(jobs)
+        question = Question(
+            title=f"{verb} {_amount(jobs)}?",
+            keep=f"Leave {_them(jobs)} as they are" if len(jobs) > 1 else "Leave it as it is",
+            act=f"{verb} {_amount(jobs)}",
+            names=_described(jobs, self._now()),
+            note=unseen,
+        )
+        return await self._voice.ask(question)
+
+    async def _refusals(self, attempts: Sequence[int]) -> list[str]:
+        """Why jobs that were to be paused go on, as far as the workers tell soon."""
+        progress: list[PauseProgress] = []
+        for _ in range(_LOOKS):
+            progress = await self._change(lambda queue: queue.pausing(attempts)) or []
+            if not any(one.runs and not (one.is_paused or one.is_refused) for one in progress):
+                break
+            await sleep(_LOOK_EVERY)
+        return [f"{one.job_id} runs on: {one.pause.problem}" for one in progress if one.is_refused]
 
     async def undo(self) -> None:
         """Takes back the last retry or cancelling, as far as the jobs have not moved on.
@@ -321,4 +394,13 @@ def _nothing_to(verb: str, jobs: Sequence[Job]) -> str:
 
 
 def _past(verb: str) -> str:
-    return {"retry": "retried", "cancel": "cancelled", "delete": "deleted"}[verb]
+    return _PAST[verb]
+
+
+_PAST = {
+    "retry": "retried",
+    "cancel": "cancelled",
+    "pause": "paused",
+    "resume": "resumed",
+    "delete": "deleted",
+}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from queuectl_tui.screens.job_picture import JobPicture
+from store import JobState
 
 _READING = ("log.search", "log.wrap", "log.save")
 
@@ -15,6 +16,7 @@ def idle_keys(picture: JobPicture, tab: str, *, alone: bool) -> frozenset[str]:
     works = {
         "job.retry": state.retryable,
         "job.cancel": state.cancellable,
+        "job.pause_job": state is JobState.PROCESSING,
         "job.edit": state.editable,
         "job.chain": tab != "chain",
         "job.stream": in_log,

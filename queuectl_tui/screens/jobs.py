@@ -31,6 +31,13 @@ class JobsScreen(JobListScreen):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("x", "cancel", "cancel", id="jobs.cancel", tooltip="Cancel the marked jobs"),
+        Binding(
+            "Z",
+            "pause_job",
+            "pause job",
+            id="jobs.pause_job",
+            tooltip="Stop running jobs where they are, or let them go on",
+        ),
         Binding("q", "leave", "quit", id="live.leave", tooltip="Back; out, at the top"),
         *(
             Binding(
@@ -118,6 +125,10 @@ class JobsScreen(JobListScreen):
     @work
     async def action_cancel(self) -> None:
         await self._act(self.actions.cancel)
+
+    @work
+    async def action_pause_job(self) -> None:
+        await self._act(self.actions.pause_or_resume)
 
     def leave_by_escape(self) -> None:
         if self._states:

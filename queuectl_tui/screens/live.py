@@ -33,7 +33,7 @@ _HOLD, _SETTLE = 0.02, 0.001  # seconds
 CHANGES = frozenset(
     {
         "add", "edit", "retry", "retry_all", "cancel", "delete", "undo", "start_workers",
-        "scale", "pause_workers", "drain", "stop_now", "hold", "hold_all",
+        "scale", "pause_workers", "drain", "stop_now", "hold", "hold_all", "pause_job",
     }
 )  # fmt: skip
 """The actions that ``--read-only`` takes away."""

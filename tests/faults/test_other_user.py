@@ -8,11 +8,13 @@ import signal
 import stat
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from shutil import which
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import psutil
 import pytest
 
 from store import NewJob, open_store
@@ -125,6 +127,46 @@ def test_a_process_that_hides_keeps_its_job_from_starting_over(home: Home) -> No
     assert [attempt["state"] for attempt in shown["history"]] == ["lost", "completed"]
     assert lines(home.folder / "starts") == ["start", "start"]
     assert home.program.run("doctor").returncode == 0
+
+
+def test_a_job_with_another_users_process_is_not_paused(home: Home) -> None:
+    setuid = home.folder / "setpriv"
+    shutil.copy(which("setpriv") or "", setuid)
+    setuid.chmod(0o4755)
+    home.start()
+    job_id = home.add(
+        "./setpriv --reuid=1 --clear-groups sleep 120 & while date +%N > ticks; do sleep 0.02; done"
+    )
+    (other,) = until(lambda: [one for one in of_job(job_id) if one.uids().real == 1])
+
+    done = home.program.run("pause", job_id)
+
+    assert (
+        refusal(done) == f"{job_id} runs on: another user's process can't be stopped: {other.pid}"
+    )
+    assert psutil.STATUS_STOPPED not in {one.status() for one in of_job(job_id)}
+    before = (home.folder / "ticks").read_text()
+    until(lambda: (home.folder / "ticks").read_text() not in ("", before))
+    assert "paused" not in home.job(job_id)
+
+    other.kill()
+    assert home.program.run("pause", job_id).returncode == 0
+    assert home.job(job_id)["paused"]
+    assert {one.status() for one in of_job(job_id)} == {psutil.STATUS_STOPPED}
+    home.program.run("cancel", job_id)
+    until(lambda: home.job(job_id)["state"] == "cancelled")
+
+
+def of_job(job_id: str) -> list[psutil.Process]:
+    """Its live processes."""
+    wanted = f"QUEUECTL_JOB_ID={job_id}".encode()
+    found = []
+    for process in psutil.process_iter():
+        with suppress(OSError, psutil.Error):
+            environ = Path(f"/proc/{process.pid}/environ").read_bytes().split(b"\0")
+            if wanted in environ and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+    return found
 
 
 def test_a_user_without_processes_left_loses_no_job(home: Home) -> None:
