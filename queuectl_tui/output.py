@@ -100,6 +100,8 @@ _BEYOND = tuple(name for name in Job._fields if name in FIELDS and name not in _
 
 
 def attempt_to_json(attempt: Attempt) -> dict[str, object]:
+    """The fixed shape; beyond it ``children_ended``, where there were some."""
+    ended = {"children_ended": attempt.children_ended} if attempt.children_ended else {}
     return {
         "attempt": attempt.number,
         "state": attempt.state.value,
@@ -113,6 +115,7 @@ def attempt_to_json(attempt: Attempt) -> dict[str, object]:
         "max_rss_bytes": attempt.max_rss_bytes,
         "stdout_bytes": attempt.stdout_bytes,
         "stderr_bytes": attempt.stderr_bytes,
+        **ended,
     }
 
 

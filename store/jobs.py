@@ -256,7 +256,10 @@ class Outlook(NamedTuple):
 
 
 class Attempt(NamedTuple):
-    """One run of a job. ``id`` is the lease; ``number`` is 1, 2, 3 … within the job."""
+    """One run of a job. ``id`` is the lease; ``number`` is 1, 2, 3 … within the job.
+
+    ``children_ended`` is how many processes it left running that were ended.
+    """
 
     id: int
     number: int
@@ -271,6 +274,7 @@ class Attempt(NamedTuple):
     max_rss_bytes: int | None
     stdout_bytes: int | None
     stderr_bytes: int | None
+    children_ended: int = 0
 
 
 class Lease(NamedTuple):

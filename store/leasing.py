@@ -136,14 +136,21 @@ class Leasing:
         _make_room(connection, lease, job)
 
     def settle(
-        self, connection: sqlite3.Connection, lease: Lease, outputs: Mapping[Stream, Output]
+        self,
+        connection: sqlite3.Connection,
+        lease: Lease,
+        outputs: Mapping[Stream, Output],
+        children_ended: int,
     ) -> None:
         """The attempt has no process left: its output is final, its job may be run again."""
         stdout, stderr = outputs[Stream.STDOUT], outputs[Stream.STDERR]
         connection.execute(
-            "UPDATE attempt SET stdout_bytes = ?, stderr_bytes = ?, stdout = ?, stderr = ?"
-            " WHERE id = ?",
-            (stdout.size, stderr.size, stdout.data, stderr.data, lease.attempt_id),
+            "UPDATE attempt SET stdout_bytes = ?, stderr_bytes = ?, stdout = ?, stderr = ?,"
+            " children_ended = ? WHERE id = ?",
+            (
+                *(stdout.size, stderr.size, stdout.data, stderr.data),
+                *(children_ended, lease.attempt_id),
+            ),
         )
         connection.execute(
             "UPDATE job SET held_by = NULL, last_error = attempt.error FROM attempt"

@@ -102,6 +102,7 @@ class AttemptRow(Model):
     paused_since = BigIntegerField(null=True)
     paused_seconds = DoubleField()
     pause_problem = TextField(null=True)
+    children_ended = IntegerField()
 
     class Meta:
         table_name = "attempt"

@@ -568,10 +568,15 @@ class Queue:
         """Bytes left on the store's disk."""
         return self._database.free_space()
 
-    def settle(self, lease: Lease, outputs: Mapping[Stream, Output]) -> None:
-        """The attempt's processes are all gone: its output is final, its job may be run again."""
+    def settle(
+        self, lease: Lease, outputs: Mapping[Stream, Output], *, children_ended: int = 0
+    ) -> None:
+        """The attempt's processes are all gone: its output is final, its job may be run again.
+
+        ``children_ended`` is how many it had left running that were ended.
+        """
         with self._change() as connection:
-            self._leasing.settle(connection, lease, outputs)
+            self._leasing.settle(connection, lease, outputs, children_ended)
         remove(
             self.folders.kept(lease.attempt_id, stream)
             for stream, output in outputs.items()
@@ -600,6 +605,11 @@ class Queue:
         """Record how an attempt stands; the request is withdrawn unless it is still ``asked``."""
         with self._database.write() as connection:
             self._leasing.note_pause(connection, lease, pause)
+
+    def open_attempts(self) -> set[int]:
+        """Attempts that run, or have ended while not yet all of their processes have."""
+        with self._database.look() as connection:
+            return {attempt for (attempt,) in connection.execute(_OPEN_ATTEMPTS)}
 
     def next_due(self) -> int | None:
         """When time alone may next let a job start (UTC milliseconds).
@@ -718,4 +728,8 @@ class _DryRun(Exception):
     """Everything was in order; undo it."""
 
 
+_OPEN_ATTEMPTS = """
+    SELECT lease FROM job INDEXED BY job_running WHERE lease IS NOT NULL
+    UNION SELECT held_by FROM job INDEXED BY job_held WHERE held_by IS NOT NULL
+"""
 _HELD_JOBS = "SELECT id FROM job INDEXED BY job_held WHERE held_by IS NOT NULL"

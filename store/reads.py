@@ -45,6 +45,7 @@ _ATTEMPT_FIELDS = (
     AttemptRow.max_rss_bytes,
     AttemptRow.stdout_bytes,
     AttemptRow.stderr_bytes,
+    AttemptRow.children_ended,
 )
 STATE_RANK = {
     state.value: rank

@@ -317,7 +317,10 @@ _NEEDED_BY_UNFINISHED = """
     AND waiting.seq <> needed.seq
 """
 _ATTEMPTS_IN_FILES = """
-    SELECT id, stdout IS NULL AND stdout_bytes > 0, stderr IS NULL AND stderr_bytes > 0
+    SELECT id, stdout IS NULL AND stdout_bytes IS NOT NULL,
+        stderr IS NULL AND stderr_bytes IS NOT NULL
     FROM attempt WHERE job IN (SELECT value FROM json_each(?))
-    AND ((stdout IS NULL AND stdout_bytes > 0) OR (stderr IS NULL AND stderr_bytes > 0))
+    AND ((stdout IS NULL AND stdout_bytes IS NOT NULL)
+        OR (stderr IS NULL AND stderr_bytes IS NOT NULL))
 """
+"""Also those that were empty when the attempt ended: what it left running may print later."""

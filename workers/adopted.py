@@ -137,7 +137,8 @@ class Adopted:
         if execution.over and self._recorded:
             if self._held:
                 self._scratch.trim(lease.output_limit)
-                self._queue.settle(lease, settled_output(self._queue.folders, lease))
+                outputs = settled_output(self._queue.folders, lease)
+                self._queue.settle(lease, outputs, children_ended=execution.children_ended)
             self._scratch.close()
             self.over = True
 
@@ -288,8 +289,9 @@ class Adopted:
     def _record(self) -> None:
         execution, lease = self._execution, self._lease
         if self._outcome is None:  # what was collected once is gone from the scratch files
-            self._held = not execution.over or self._scratch.has_moved
-            outputs = self._scratch.collect(lease, held=self._held)
+            keeps = execution.over and lease.keep_children and bool(self._family(lease))
+            self._held = not (execution.over and (keeps or not self._scratch.has_moved))
+            outputs = self._scratch.collect(lease, held=self._held or keeps)
             self._outcome = execution.outcome(outputs, self._queue.folders)
         with suppress(LeaseLost):
             if execution.released:

@@ -219,7 +219,7 @@ def peek() -> tuple[int, int] | None:
 
 def leads_session(pid: int) -> bool:
     """Whether a child, alive or ended but not yet reaped, leads a session of its own."""
-    return _session(pid) == pid
+    return session(pid) == pid
 
 
 def children(pid: int) -> list[int]:
@@ -258,6 +258,15 @@ def marked(markers: Iterable[str]) -> list[int]:
     ]
 
 
+def marker(pid: int) -> str | None:
+    """The marker in a process's environment; ``None`` where there is none, or it can't be read."""
+    name = f"{MARKER}=".encode()
+    for entry in _environment(pid):
+        if entry.startswith(name):
+            return entry.removeprefix(name).decode(errors="replace")
+    return None
+
+
 def of_session(leader: int, started_by: int) -> list[int]:
     """Live processes of the session that the process leads or led that had this pid by then.
 
@@ -265,7 +274,7 @@ def of_session(leader: int, started_by: int) -> list[int]:
     """
     if is_reused(leader, started_by):
         return []
-    return [pid for pid in _all_pids() if _session(pid) == leader and identify(pid) is not None]
+    return [pid for pid in _all_pids() if session(pid) == leader and identify(pid) is not None]
 
 
 def printing_into(files: Collection[int]) -> list[int]:
@@ -478,7 +487,8 @@ def _will_stop(pid: int) -> bool:
     return False
 
 
-def _session(pid: int) -> int | None:
+def session(pid: int) -> int | None:
+    """The session that a process, alive or not yet reaped, is in; ``None`` when it is gone."""
     try:
         return os.getsid(pid)
     except OSError:

@@ -72,6 +72,8 @@ class Execution:
         self._status: int | None = None
         self._lost: str | None = None
         self._left_behind = False
+        self.children_ended = 0
+        """How many processes ran on when the leader had ended by itself, and were ended."""
         self._failure: tuple[int, str] | None = None
         self._cpu_seconds = 0.0
         self._max_rss = 0
@@ -162,13 +164,14 @@ class Execution:
         if self.over:
             return
         self._look(now)
-        if self.ended and empty:
+        if self.ended and (empty or self._keeps_children):
             self.over = True
         elif self._kill_at is not None:
             if now >= self._kill_at:
                 self._signal(signal.SIGKILL)
                 self._kill_at = now + _KILL_AGAIN_AFTER
         elif self._left_behind:
+            self.children_ended = len(self._family(self.lease))
             self._terminate(now)
         elif self.ended:  # to be recorded first, and cleared away after
             self._left_behind = True
@@ -186,6 +189,11 @@ class Execution:
     def released(self) -> bool:
         """Whether it was stopped to be run again, and had not ended by itself."""
         return self._stop is Stop.RELEASE
+
+    @property
+    def _keeps_children(self) -> bool:
+        """Whether what the leader left running is none of this attempt's business."""
+        return self.lease.keep_children and self._stop is None and self._lost is None
 
     def outcome(self, outputs: Mapping[Stream, Output], folders: Folders) -> Outcome:
         """How it went; only once ``ended``."""

@@ -8,7 +8,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -252,7 +252,16 @@ class Supervisor:
         found = set(processes.descendants(os.getpid(), besides=known))
         if found:
             found.difference_update(self._hooks.tree(), *(one.tree() for one in self._adopted))
+            found.difference_update(self._kept(found))
         return list(found)
+
+    def _kept(self, pids: Iterable[int]) -> list[int]:
+        """What attempts left running that are over: it was to be left alone."""
+        store, still_open = f"{self._queue.store_id}/", self._queue.open_attempts()
+        marked = [(pid, (processes.marker(pid) or "").partition(store)[2]) for pid in pids]
+        return processes.with_descendants(
+            pid for pid, attempt in marked if attempt.isdecimal() and int(attempt) not in still_open
+        )
 
     def _may_end_strays(self, adopted: Adopted) -> bool:
         """Whether no command runs, except ``adopted``, that strays may belong to."""

@@ -19,6 +19,7 @@ from store import AttemptState, Lease, LeaseLost, Outcome, QueueError
 from store.queue import Queue
 from workers import processes
 from workers.journal import Journal
+from workers.kept import KeptProcesses
 from workers.runner import Execution, Stop
 from workers.scratch import Scratch, settled_output
 from workers.wakeup import Wakeup
@@ -76,6 +77,7 @@ class Worker:
         self._wakeup = Wakeup((signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP))
         self._bell = queue.doorbell(worker_id)
         self._scratch = Scratch(queue.folders, worker_id)
+        self._kept = KeptProcesses()
         self._journal = Journal(queue.folders.journal(worker_id))
         os.set_blocking(_ORDERS, False)
         self._wakeup.watch(_ORDERS)
@@ -131,7 +133,7 @@ class Worker:
             if execution.over:
                 break
         if held:
-            self._settle(lease)
+            self._settle(execution)
         self._scratch.clean()
         return following
 
@@ -186,7 +188,7 @@ class Worker:
         found = processes.descendants(os.getpid())
         if not processes.IS_LINUX:
             found += [pid for pid in processes.marked([self._marker(lease)]) if pid not in found]
-        return found
+        return self._kept.apart_from(found, self._marker(lease)) if self._kept else found
 
     def _reap(self, execution: Execution) -> bool:
         """Collect what has ended; True when no process of the attempt is left."""
@@ -196,8 +198,10 @@ class Worker:
                 if pid == execution.leader:  # noted before it is gone for good
                     self._journal.ended(execution.lease.attempt_id, status)
                 execution.reaped(*os.wait4(pid, 0))
-            return False
-        return processes.IS_LINUX or not self._family(execution.lease)
+            if not self._kept:
+                return False
+        exact = processes.IS_LINUX and not self._kept
+        return exact or not self._family(execution.lease)
 
     def _obey(self, execution: Execution) -> None:
         """Pass on what was asked while the command ran."""
@@ -223,7 +227,9 @@ class Worker:
     def _record(self, execution: Execution) -> Lease | None:
         """Store how the attempt ended, for as long as it takes; maybe claim the next job in it."""
         lease = execution.lease
-        outputs = self._scratch.collect(lease, held=not execution.over)
+        left = self._family(lease) if execution.over and lease.keep_children else []
+        self._kept.add(left)
+        outputs = self._scratch.collect(lease, held=bool(left) or not execution.over)
         outcome = execution.outcome(outputs, self._queue.folders)
         self._tell(f"{lease.job_id} {'given back' if execution.released else _summary(outcome)}")
         if execution.released:
@@ -240,10 +246,11 @@ class Worker:
             )
         return following
 
-    def _settle(self, lease: Lease) -> None:
+    def _settle(self, execution: Execution) -> None:
+        lease, ended = execution.lease, execution.children_ended
         self._scratch.trim(lease.output_limit)
         outputs = settled_output(self._queue.folders, lease)
-        self._store(lambda: self._queue.settle(lease, outputs))
+        self._store(lambda: self._queue.settle(lease, outputs, children_ended=ended))
 
     def _store(self, action: Callable[[], Result]) -> Result | None:
         """Do it until the store takes it: a result is not lost to a full disk or a long lock."""

@@ -18,6 +18,7 @@ from store import Stream
 
 if TYPE_CHECKING:
     from store.output import OutputView
+    from store.queue import Queue
 
 
 @click.command("logs")
@@ -62,6 +63,7 @@ def command(
         _print_json(job_id, views, tail)
     else:
         _print(job_id, views, tail, raw=raw)
+        _tell_of_children(queue, job_id, attempt)
     return 0
 
 
@@ -85,6 +87,15 @@ def _print(job_id: str, views: dict[Stream, OutputView], tail: int | None, *, ra
             ended = chunk.endswith(b"\n") if chunk else ended
         if not (raw or ended) and sys.stdout.isatty():
             write(b"\n")
+
+
+def _tell_of_children(queue: Queue, job_id: str, number: int | None) -> None:
+    """Say that processes were ended which the command had left running."""
+    *_, attempt = (one for one in queue.history(job_id) if number in (None, one.number))
+    if ended := attempt.children_ended:
+        streams.narrate(
+            f"── left {ended} running when it exited; ended, for want of --keep-children ──"
+        )
 
 
 def _print_json(job_id: str, views: dict[Stream, OutputView], tail: int | None) -> None:

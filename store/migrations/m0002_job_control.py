@@ -35,6 +35,7 @@ STATEMENTS = (
     "ALTER TABLE attempt ADD COLUMN paused_since INTEGER",
     "ALTER TABLE attempt ADD COLUMN paused_seconds REAL NOT NULL DEFAULT 0",
     "ALTER TABLE attempt ADD COLUMN pause_problem TEXT",
+    "ALTER TABLE attempt ADD COLUMN children_ended INTEGER NOT NULL DEFAULT 0",
     "ALTER TABLE queue ADD COLUMN max_per_label INTEGER CHECK (max_per_label > 0)",
     "ALTER TABLE queue ADD COLUMN rate_starts INTEGER CHECK (rate_starts > 0)",
     "ALTER TABLE queue ADD COLUMN rate_seconds REAL CHECK (rate_seconds > 0)",

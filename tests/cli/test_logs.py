@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from queuectl_tui.job_output import CHUNK, LogText, chunks, tail_offset
 from queuectl_tui.text import escape_lines
-from store import AttemptState, Lease, Stream
+from store import AttemptState, Lease, Outcome, Output, Stream
 from store.queue import Queue
 from tests.cli.conftest import Cli, Program, claimed, ended, eventually, next_line, one_error, ran
 
@@ -346,3 +346,14 @@ def test_several_jobs_that_completed(program: Program, ok: Ok, queue: Queue) -> 
 @pytest.mark.parametrize("words", [(), ("a", "b"), ("-f", "--attempt", "1", "a", "b")])
 def test_several_ids_are_only_followed(words: tuple[str, ...], cli: Cli) -> None:
     assert cli("logs", *words).exit_code == 2
+
+
+def test_what_was_ended_with_the_command_is_told(queue: Queue, ok: Ok, cli: Cli) -> None:
+    ok("enqueue", "--id", "a", "server &")
+    lease = claimed(queue)
+    queue.finish(lease, Outcome(AttemptState.COMPLETED, exit_code=0, tree_empty=False))
+    queue.settle(lease, {stream: Output(0, b"") for stream in Stream}, children_ended=2)
+    told = cli("logs", "a").stderr
+    assert told == "── left 2 running when it exited; ended, for want of --keep-children ──\n"
+    (attempt,) = json.loads(ok("show", "a", "--json"))["history"]
+    assert attempt["children_ended"] == 2
