@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import codecs
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from queuectl_tui import streams
 from queuectl_tui.text import escape_lines, size
 
 if TYPE_CHECKING:
+    from store import Stream
     from store.output import OutputView
 
 CHUNK = 64 * 1024
@@ -64,6 +65,18 @@ def read_kept(view: OutputView, offset: int, length: int) -> tuple[bytes, int]:
 def tell_dropped(number: int) -> None:
     """Say in the middle of an output that it isn't whole."""
     streams.narrate(f"… {size(number)} dropped (output_limit) …")
+
+
+def what_is_missing(job_id: str, number: int, views: Mapping[Stream, OutputView]) -> str:
+    """Which outputs of an attempt are in the store no more, and why that may be."""
+    missing = [
+        f"{stream.value} ({size(view.missing)})" for stream, view in views.items() if view.missing
+    ]
+    return (
+        f"attempt {number} of job {job_id}: {' and '.join(missing)}"
+        f" {'is' if len(missing) == 1 else 'are'} not in this store: removed, as keep_output says,"
+        " or left out of a backup"
+    )
 
 
 def printable(parts: Iterable[bytes]) -> Iterator[bytes]:

@@ -85,6 +85,15 @@ def examine_store(queue: Queue) -> Iterator[Finding]:
         yield Finding("free space", Verdict.PROBLEM, detail, advice)
     else:
         yield Finding("free space", Verdict.OK, detail)
+    yield _outputs(queue.missing_outputs())
+
+
+def _outputs(missing: int) -> Finding:
+    if not missing:
+        return Finding("outputs", Verdict.OK, "every large output is there")
+    detail = f"{missing} large output{' is' if missing == 1 else 's are'} missing"
+    advice = "the jobs are unharmed; a backup made with --without-outputs leaves them out"
+    return Finding("outputs", Verdict.NOTE, detail, advice)
 
 
 def _place(path: Path) -> Finding:

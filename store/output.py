@@ -42,6 +42,18 @@ def recorded(connection: sqlite3.Connection, attempt_id: int, stream: Stream) ->
     return Recorded(AttemptState(row[0]), *row[1:])
 
 
+def in_files(connection: sqlite3.Connection) -> list[tuple[int, Stream]]:
+    """The outputs that are files, by the ids of their attempts, in their order."""
+    found = connection.execute(
+        " UNION ALL ".join(
+            f"SELECT id, '{stream.value}' FROM attempt"
+            f" WHERE {stream.value} IS NULL AND {stream.value}_bytes > 0"
+            for stream in Stream
+        )
+    )
+    return sorted((attempt, Stream(stream)) for attempt, stream in found)
+
+
 def remove(files: Iterable[Path]) -> None:
     """Remove what can be of ``files``; do it once the store has forgotten them.
 
@@ -81,6 +93,9 @@ class OutputView(Protocol):
 
     @property
     def live(self) -> bool: ...
+
+    @property
+    def missing(self) -> int: ...
 
     def size(self) -> int: ...
 
@@ -124,6 +139,23 @@ class StoredOutput:
         # What the attempt left behind may still be writing.
         kept = self._folders.kept(self._attempt_id, self._stream)
         return _from_file(kept, lambda fd: os.fstat(fd).st_size) or 0
+
+    @property
+    def missing(self) -> int:
+        """How many bytes the attempt printed that aren't in this store any more.
+
+        They were removed when there was too much output, or are left out of a backup.
+        """
+        if self._is_there():
+            return 0
+        self._recorded = self._look()  # the file may have moved just now
+        return 0 if self._is_there() else self._recorded.size
+
+    def _is_there(self) -> bool:
+        if self.live or not self._recorded.size or self._recorded.data:
+            return True
+        kept = self._folders.kept(self._attempt_id, self._stream)
+        return self._recorded.data is None and kept.exists()
 
     def gap(self) -> tuple[int, int] | None:
         """Where output was dropped for its volume: from, to. It reads as zeros, and may grow."""

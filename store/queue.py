@@ -48,7 +48,7 @@ from store.jobs import (
 )
 from store.late import Late
 from store.leasing import Leasing
-from store.output import Folders, OutputView, Recorded, StoredOutput, recorded, remove
+from store.output import Folders, OutputView, Recorded, StoredOutput, in_files, recorded, remove
 from store.queues import Queues
 from store.registry import Registry
 from store.settings import Settings
@@ -653,14 +653,23 @@ class Queue:
         after = self._retention.excess(self.settings.values_with(name, text), now)
         return after.beyond(before)
 
-    def backup(self, target: Path) -> int:
+    def backup(self, target: Path, *, outputs: bool = True) -> int:
         """Copy the store, as it is at one moment, into the new file ``target``.
 
-        The copy is a store of its own: it runs nothing, what was running starts over. Returns how
-        many large outputs stayed behind, being files. Raises ``QueueError`` if ``target`` exists.
+        The copy is a store of its own: it runs nothing, what was running starts over. Large
+        outputs, which are files, go into the folder beside it unless ``outputs`` is False; returns
+        how many they are. Raises ``QueueError`` if either exists; then, as after any error, there
+        is no copy.
         """
-        self._database.backup(target)
-        return self._retention.outputs_in_files()
+        from store.backup import back_up
+
+        return back_up(self._database, target, outputs=outputs)
+
+    def missing_outputs(self) -> int:
+        """How many large outputs are not where they should be."""
+        with self._database.read() as connection:
+            wanted = in_files(connection)
+        return sum(not self.folders.kept(*output).exists() for output in wanted)
 
     def checkpoint(self) -> int:
         """Move the write-ahead log into the database; how many pages were in it."""

@@ -137,11 +137,6 @@ class Retention:
             self._database.give_way()
         return removed
 
-    def outputs_in_files(self) -> int:
-        """How many outputs are files beside the store."""
-        with self._database.look() as connection:
-            return int(connection.execute(_HOW_MANY_IN_FILES).fetchone()[0])
-
     def _forget_throughput(self, now: int) -> None:
         oldest = (now - 2 * overview.MINUTES_KEPT * 60_000) // overview.BUCKET_MS
         with self._database.look() as connection:
@@ -246,7 +241,6 @@ _OPEN = """
     UNION SELECT held_by FROM job INDEXED BY job_held WHERE held_by IS NOT NULL
 """
 _IN_FILES = "(stdout IS NULL AND stdout_bytes > 0 OR stderr IS NULL AND stderr_bytes > 0)"
-_HOW_MANY_IN_FILES = f"SELECT count(*) FROM attempt WHERE {_IN_FILES}"
 _PRINTED = f"""
     SELECT total(coalesce(length(stdout), 0) + coalesce(length(stderr), 0)),
         json_group_array(id) FILTER (WHERE {_IN_FILES})

@@ -8,8 +8,15 @@ from typing import TYPE_CHECKING
 
 from queuectl_tui import streams
 from queuectl_tui.commands.polling import INTERVAL
-from queuectl_tui.job_output import CHUNK, LogText, read_kept, tail_offset, tell_dropped
-from store import Attempt, Job, JobState, NoSuchJob, Outlook, Stream
+from queuectl_tui.job_output import (
+    CHUNK,
+    LogText,
+    read_kept,
+    tail_offset,
+    tell_dropped,
+    what_is_missing,
+)
+from store import Attempt, Job, JobState, NoSuchJob, Outlook, QueueError, Stream
 
 if TYPE_CHECKING:
     from store.output import OutputView
@@ -33,7 +40,8 @@ def follow(
 ) -> int:
     """0 when the jobs completed, else 1. Begins with attempt ``first``, or else the last one.
 
-    Lines of several jobs begin with whose they are.
+    Lines of several jobs begin with whose they are. Raises ``QueueError`` at the end when some of
+    the output was not in the store any more.
     """
     ids = [*dict.fromkeys(ids)]
     longest = max(map(len, ids), default=0)
@@ -58,6 +66,8 @@ def follow(
         if not any(arrived):
             streams.flush()
             time.sleep(INTERVAL)
+    if missing := [what for job in followed for what in job.missing]:
+        raise QueueError("; ".join(missing))
     return max((job.exit_code for job in followed), default=0)
 
 
@@ -109,6 +119,7 @@ class _Followed:
             queue.output(job.id, first, Stream.STDOUT)  # refuses an attempt that isn't there
         self.over = False
         self.exit_code = 0
+        self.missing: list[str] = []
         self.id = job.id
         self._queue = queue
         self._standing = standing
@@ -146,14 +157,17 @@ class _Followed:
             streams.narrate(f"── attempt {number} of {self.id} ──")
             self._tail = None
         self._printed = number
+        views = {stream: self._queue.output_of(attempt, stream) for stream in self._wanted}
+        if any(view.missing for view in views.values()):
+            self.missing.append(what_is_missing(self.id, number, views))
         self._taps = [
             _Tap(
-                self._queue.output_of(attempt, stream),
+                view,
                 _Prefixed(_WRITE[stream], self._prefix) if self._prefix else _WRITE[stream],
                 tail=self._tail,
                 raw=self._raw,
             )
-            for stream in self._wanted
+            for stream, view in views.items()
         ]
 
 

@@ -11,10 +11,10 @@ import click
 from queuectl_tui import streams
 from queuectl_tui.commands.follow import follow as follow_jobs
 from queuectl_tui.commands.options import Count, json_option
-from queuectl_tui.job_output import chunks, printable, tell_dropped
+from queuectl_tui.job_output import chunks, printable, tell_dropped, what_is_missing
 from queuectl_tui.output import json_text
 from queuectl_tui.session import current_queue
-from store import Stream
+from store import QueueError, Stream
 
 if TYPE_CHECKING:
     from store.output import OutputView
@@ -64,6 +64,9 @@ def command(
     else:
         _print(job_id, views, tail, raw=raw)
         _tell_of_children(queue, job_id, attempt)
+    if any(view.missing for view in views.values()):
+        number = attempt or queue.job(job_id).number
+        raise QueueError(what_is_missing(job_id, number, views))
     return 0
 
 
@@ -101,6 +104,9 @@ def _tell_of_children(queue: Queue, job_id: str, number: int | None) -> None:
 def _print_json(job_id: str, views: dict[Stream, OutputView], tail: int | None) -> None:
     streams.write_bytes(f'{{"id": "{json_text(job_id)}"'.encode())
     for stream, view in views.items():
+        if view.missing:
+            streams.write_bytes(f', "{stream.value}": null'.encode())
+            continue
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
         streams.write_bytes(f', "{stream.value}": "'.encode())
         for chunk in chunks(view, tail, dropped=tell_dropped):

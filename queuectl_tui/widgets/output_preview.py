@@ -79,6 +79,7 @@ class OutputPreview(Widget):
 def read_preview(queue: Queue, job_id: str, count: int, *, first: Stream) -> Preview | None:
     """The end of the last attempt's stream ``first``, or of its other one where that is empty; why
     there is none, where it has neither."""
+    missing = 0
     for stream in sorted(Stream, key=lambda each: each is not first):
         try:
             output = queue.output(job_id, None, stream)
@@ -86,9 +87,12 @@ def read_preview(queue: Queue, job_id: str, count: int, *, first: Stream) -> Pre
             return None
         except QueueError:
             return Preview(job_id, lines=why_not_started(queue, queue.job(job_id)))
+        missing += output.missing
         written = output.size()
         if written:
             return Preview(job_id, stream, written, tail(output, count), output.live)
+    if missing:
+        return Preview(job_id, lines=("What it wrote is not in this store any more.",))
     yet = "It has written nothing yet." if output.live else "It wrote nothing."
     return Preview(job_id, lines=(yet,))
 

@@ -8,6 +8,7 @@ import tracemalloc
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -26,6 +27,7 @@ class Bytes:
     """An ``OutputView`` of bytes that counts what is read of it."""
 
     live = False
+    missing = 0
 
     def __init__(self, data: bytes) -> None:
         self.data = data
@@ -357,3 +359,51 @@ def test_what_was_ended_with_the_command_is_told(queue: Queue, ok: Ok, cli: Cli)
     assert told == "── left 2 running when it exited; ended, for want of --keep-children ──\n"
     (attempt,) = json.loads(ok("show", "a", "--json"))["history"]
     assert attempt["children_ended"] == 2
+
+
+# -- What isn't there any more
+
+
+def test_a_missing_output_is_said_to_be(cli: Cli, ok: Ok, queue: Queue, tmp_path: Path) -> None:
+    ok("enqueue", "--id", "big", "x")
+    lease = claimed(queue)
+    queue.folders.kept(lease.attempt_id, Stream.STDOUT).write_bytes(b"x" * 50_000)
+    ended_with = Outcome(
+        AttemptState.COMPLETED, 0, stdout=Output(50_000), stderr=Output(4, b"oh\n\n")
+    )
+    queue.finish(lease, ended_with)
+    copy = tmp_path / "copy" / "queue.db"
+    copy.parent.mkdir(mode=0o700)
+    bare = copy.with_name("bare.db")
+
+    assert cli("backup", str(copy)).stderr == f"Copied to {copy}, with 1 large output\n"
+    told = cli("backup", "--without-outputs", str(bare)).stderr
+    assert told == f"Copied to {bare}, without 1 large output\n"
+
+    assert ok("--db", str(copy), "logs", "big", "--stdout") == "x" * 50_000
+    missing = "attempt 1 of job big: stdout (48.8 KB) is not in this store: removed"
+    for words in ((), ("--stdout",), ("--json",), ("--follow",)):
+        result = cli("--db", str(bare), "logs", "big", *words)
+        assert (result.exit_code, one_error(result).startswith(missing)) == (1, True)
+    assert json.loads(cli("--db", str(bare), "logs", "big", "--json").stdout) == {
+        "id": "big",
+        "stdout": None,
+        "stderr": "oh\n\n",
+    }
+    assert ok("--db", str(bare), "logs", "big", "--stderr") == "oh\n\n"
+
+    checks = json.loads(ok("--db", str(bare), "doctor", "--json"))["checks"]
+    (outputs,) = [check for check in checks if check["check"] == "outputs"]
+    assert (outputs["result"], outputs["detail"]) == ("note", "1 large output is missing")
+
+
+def test_an_output_that_was_dropped_is_said_to_be(cli: Cli, ok: Ok, queue: Queue) -> None:
+    ok("enqueue", "--id", "a", "x")
+    ran(queue, stdout=b"hello\n" * 1000)
+    queue.settings.set("keep_output", "1K")
+    queue.prune()
+
+    result = cli("logs", "a")
+
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert one_error(result).startswith("attempt 1 of job a: stdout (5.9 KB) is not in this store")
