@@ -23,8 +23,9 @@ from store import (
     Worker,
     WorkerState,
 )
-from store.fields import FIELDS, MASK, is_default, to_json, whole_or_fraction
+from store.fields import FIELDS, is_default, to_json
 from store.jobs import AttemptState
+from store.kinds import MASK, whole_or_fraction
 
 if TYPE_CHECKING:
     from store.settings import Setting, Value

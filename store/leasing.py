@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from store import dependencies, overview
 from store.errors import LeaseLost
-from store.fields import exit_codes_of, read_column
+from store.fields import read_column
 from store.jobs import (
     Asked,
     AttemptState,
@@ -25,6 +25,7 @@ from store.jobs import (
     Pause,
     Stream,
 )
+from store.kinds import exit_codes_of
 from store.late import Late
 from store.retry import backoff_seconds, exhausted
 from store.settings import Settings

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from store.database import Database
 from store.errors import InvalidInput
 from store.fielderrors import did_you_mean
-from store.fields import MAX_COMMAND_BYTES
+from store.kinds import MAX_COMMAND_BYTES
 from store.timespec import parse_duration, require_unit
 
 Value = int | float | str

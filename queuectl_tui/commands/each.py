@@ -14,8 +14,8 @@ from typing import BinaryIO, cast
 from queuectl_tui.commands.job_options import option_of
 from store import InvalidInput, NewJob
 from store.fielderrors import FieldError, refuse, shown
-from store.fields import NAME_PATTERN
 from store.jobspec import new_job
+from store.kinds import NAME_PATTERN
 
 _MARK = r"(?:[\d_]|[^\w\s{}])"  # a digit or punctuation
 _TOKEN = re.compile(

@@ -9,7 +9,7 @@ import click
 
 from store import InvalidInput, JobState
 from store.fielderrors import did_you_mean
-from store.fields import NAME_PATTERN
+from store.kinds import NAME_PATTERN
 from store.timespec import parse_duration, require_unit
 
 Function = Callable[..., Any]

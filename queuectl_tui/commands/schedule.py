@@ -33,7 +33,7 @@ from queuectl_tui.schedule_text import when
 from queuectl_tui.session import current_queue
 from queuectl_tui.text import local_time, timestamp
 from store import Overlap, Schedule
-from store.fields import MASK
+from store.kinds import MASK
 
 _names_argument = click.argument("names", metavar="NAME...", nargs=-1, required=True)
 

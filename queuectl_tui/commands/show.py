@@ -21,7 +21,7 @@ from queuectl_tui.streams import write
 from queuectl_tui.text import duration, local_time, size
 from queuectl_tui.waiting import Waiting, in_words, reasons_to_json
 from store import Attempt, Job, NoSuchJob
-from store.fields import MASK
+from store.kinds import MASK
 
 if TYPE_CHECKING:
     from store.queue import Queue

@@ -11,8 +11,9 @@ from queuectl_tui.screens.session import Session
 from queuectl_tui.widgets.form_field import FormField
 from store import InvalidInput, NewJob
 from store.fielderrors import FieldError
-from store.fields import FIELDS, is_default, split_words, typed
+from store.fields import FIELDS, is_default, typed
 from store.jobspec import changed_job, new_job
+from store.kinds import split_words
 
 
 class JobForm(Form[str]):

@@ -11,7 +11,7 @@ from queuectl_tui.screens.session import Lane, Session
 from queuectl_tui.widgets.form_field import FormField
 from queuectl_tui.widgets.queue_table import slots_text
 from store import InvalidInput, QueueDepth, QueueInfo
-from store.fields import NAME_PATTERN
+from store.kinds import NAME_PATTERN
 
 if TYPE_CHECKING:
     from store.queue import Queue

@@ -9,7 +9,7 @@ from queuectl_tui.screens.form import Form
 from queuectl_tui.screens.session import Lane, Session
 from queuectl_tui.widgets.form_field import FormField
 from store import DEFAULT_POOL, InvalidInput, Worker
-from store.fields import NAME_PATTERN
+from store.kinds import NAME_PATTERN
 
 _MOST = 1000
 

@@ -8,7 +8,7 @@ from queuectl_tui.job_text import uncommon_fields
 from queuectl_tui.text import GLYPHS, duration, escape, escape_lines, local_time, signal_name
 from queuectl_tui.widgets.field_list import FieldList
 from store import Job, JobState
-from store.fields import MASK
+from store.kinds import MASK
 
 _NAMED = frozenset(
     {

@@ -14,7 +14,7 @@ from queuectl_tui.text import (
 )
 from queuectl_tui.widgets.field_list import FieldList
 from store import Job, Schedule
-from store.fields import MASK
+from store.kinds import MASK
 
 
 class ScheduleDetail(FieldList):

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from store import InvalidInput, NewJob, documents, fields, jobspec
+from store import InvalidInput, NewJob, documents, jobspec, kinds
 from store.fielderrors import FieldError
 from store.jobspec import looks_like_json, read_jobs
 from tests.store.malformed import MALFORMED, Malformed
@@ -231,7 +231,7 @@ def test_limits_are_inclusive() -> None:
     [job] = read(json.dumps({"command": "é" * 32_768, "id": "a" * 128, "max_retries": 1000}))
 
     assert job.command is not None
-    assert len(job.command.encode()) == fields.MAX_COMMAND_BYTES
+    assert len(job.command.encode()) == kinds.MAX_COMMAND_BYTES
 
 
 def test_what_the_program_prints_is_ignored() -> None:
