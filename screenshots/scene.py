@@ -19,8 +19,6 @@ from store.queue import Queue
 NOW = 1_796_034_600_000  # 2026-11-30T10:30:00Z
 TAR = b"".join(b"data/www/app/assets/chunk-%03d.js\n" % number for number in range(1, 41))
 ENCODE = b"".join(b"frame=%5d fps= 48 q=28.0 size=%7dKiB\n" % (n * 240, n * 911) for n in range(9))
-
-
 _HOST = "web-2"  # not the one that shows them, which would look whether these processes run
 
 
