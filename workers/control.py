@@ -21,7 +21,10 @@ _LOOK_EVERY = 0.02
 
 
 class LeftAlready(QueueError):
-    """A supervisor that was to leave once nothing goes on did so before its workers were up."""
+    """A supervisor that was to leave once nothing goes on did so before its workers were up.
+
+    ``exit_code`` is the supervisor's.
+    """
 
 
 def start_detached(
@@ -39,6 +42,9 @@ def start_detached(
     """
     import subprocess
 
+    from workers.until_empty import UntilEmpty
+
+    until = UntilEmpty(queue, queues)
     flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
     log = os.open(queue.log_path, flags, 0o600)
     errors, its_errors = os.pipe()
@@ -62,9 +68,9 @@ def start_detached(
     with open(errors, encoding="utf-8", errors="replace") as heard:
         supervisor = _once_up(queue, process, heard, may_leave=until_empty)
     if supervisor is None:
-        from workers.until_empty import UntilEmpty
-
-        raise LeftAlready(UntilEmpty(queue, queues).left())
+        left = LeftAlready("; ".join(filter(None, (until.left(), until.deaths()))))
+        left.exit_code = process.returncode
+        raise left
     return supervisor
 
 
@@ -78,10 +84,10 @@ def _once_up(
         if supervisor is not None:
             process.returncode = 0  # it lives on its own now
             return supervisor
-        if process.poll() == 0 and may_leave:
-            return None
-        if process.returncode is not None:
+        if process.poll() is not None:
             why = errors.read().strip()
+            if may_leave and not why and process.returncode in (0, 1):
+                return None
             raise QueueError(why or f"the supervisor ended at once; see {queue.log_path}")
         time.sleep(_LOOK_EVERY)
     patience = f"{_START_PATIENCE:g}s"

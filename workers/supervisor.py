@@ -471,10 +471,10 @@ class Supervisor:
 
     def _exit_code(self) -> int:
         """1 when jobs died in a pool that was to leave once it is empty."""
-        died = 0 if self._until_empty is None else self._until_empty.died()
-        if died:
-            self._narrate(f"{died} of its jobs died; list them with: queuectl-tui dlq list")
-        return 1 if died else 0
+        deaths = "" if self._until_empty is None else self._until_empty.deaths()
+        if deaths:
+            self._narrate(deaths)
+        return 1 if deaths else 0
 
     def _say_what_runs(self) -> None:
         for worker in self._queue.workers():

@@ -44,9 +44,10 @@ class UntilEmpty:
         words = ", ".join(_in_words(self._queue.queues.left(self._queues)))
         return f"no job is left to run{words and f'; left: {words}'}"
 
-    def died(self) -> int:
-        """How many jobs have died since the beginning."""
-        return self._queue.queues.died(self._queues, self._since)
+    def deaths(self) -> str:
+        """How many jobs have died since the beginning, in words; empty for none."""
+        died = self._queue.queues.died(self._queues, self._since)
+        return f"{died} of its jobs died; list them with: queuectl-tui dlq list" if died else ""
 
 
 def _in_words(left: Leftover) -> Iterator[str]:

@@ -108,7 +108,7 @@ def _start_detached(
         )
     except workers.LeftAlready as left:
         streams.narrate(f"The workers have left already: {left}")
-        return 0
+        return left.exit_code
     streams.narrate(
         f"Supervisor {supervisor.id} (pid {supervisor.pid}) keeps {counted(count, 'worker')}"
         " up; stop with: queuectl-tui worker stop"
