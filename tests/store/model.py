@@ -191,6 +191,16 @@ class Model:
         ]
         return len(keys) != len(set(keys))
 
+    def retryable(self, jobs: Sequence[ModelJob]) -> list[ModelJob]:
+        """Those of ``jobs`` that can all be unfinished: of several with one key the newest."""
+        taken = {job.key for job in self.jobs.values() if job.key and _unfinished(job)}
+        possible = []
+        for job in reversed(jobs):
+            if _unfinished(job) or job.key is None or job.key not in taken:
+                possible.append(job)
+                taken.add(job.key or "")
+        return possible[::-1]
+
     def would_ring(self, job: ModelJob, ids: Sequence[str]) -> bool:
         """Whether the job, needing the named ones, would wait for itself."""
         todo, seen = {needed.seq for needed in self.named(ids)}, set[int]()

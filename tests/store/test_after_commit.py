@@ -54,7 +54,7 @@ CHANGES: dict[str, Callable[[Queue], object]] = {
     "cancel": lambda queue: [job.state for job in queue.cancel(["waiting"])],
     "cancel_matching": lambda queue: queue.cancel_matching(JobFilter()),
     "retry": lambda queue: [job.state for job in queue.retry(["done"])],
-    "retry_matching": lambda queue: queue.retry_matching(JobFilter()),
+    "retry_matching": lambda queue: len(queue.retry_matching(JobFilter()).ids),
     "edit": lambda queue: queue.edit("waiting", NewJob(command="false")).command,
     "delete": lambda queue: queue.delete(["done"]),
     "delete_matching": lambda queue: queue.delete_matching(JobFilter()),

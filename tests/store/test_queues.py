@@ -32,7 +32,7 @@ def test_nothing_is_claimed_from_a_paused_queue(queue: Queue) -> None:
 def test_an_unknown_queue_gets_a_suggestion(queue: Queue) -> None:
     add(queue, "a", queue="mail")
     with pytest.raises(QueueError, match="did you mean mail"):
-        queue.queues.set_paused(["mial"], True)
+        queue.queues.set_paused(["mial"], False)
 
 
 def test_no_more_run_than_the_queue_allows(queue: Queue) -> None:

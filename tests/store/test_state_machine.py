@@ -167,12 +167,17 @@ class QueueMachine(StoreMachine):
             for job in self.model.jobs.values()
             if job.state in allowed and name in (None, job.queue)
         ]
-        ask: Callable[[Queue], int] = lambda queue: getattr(queue, f"{act}_matching")(wanted)  # noqa: E731
-        if act == "retry" and self.model.key_clash(jobs):
-            self._refused(ask, KeyInUse)
+        if act == "cancel":
+            assert self._change(lambda queue: queue.cancel_matching(wanted)) == len(jobs)
         else:
-            assert self._change(ask) == len(jobs)
-            self._model_does(act, jobs)
+            possible = self.model.retryable(jobs)
+            retried = self._change(lambda queue: queue.retry_matching(wanted))
+            assert retried.ids == [job.id for job in possible]
+            assert {left.id for left in retried.left} == {
+                job.id for job in jobs if job not in possible
+            }
+            jobs = possible
+        self._model_does(act, jobs)
 
     @step(act=st.sampled_from(("cancel", "retry")), place=PLACE)
     def ask_for_one(self, act: str, place: int) -> None:
