@@ -10,17 +10,19 @@ import sqlite3
 from store.dependencies import IS_UNMET
 from store.jobs import JobState, Leftover
 
+_ALL = "[]"
 _NAMED = 3
 
 
-def goes_on(connection: sqlite3.Connection, names: str) -> bool:
-    """Whether a job runs, or will without anybody's doing: also one blocked behind such a job."""
-    return bool(connection.execute(_GOES_ON, (names,)).fetchone()[0])
+def goes_on(connection: sqlite3.Connection, names: str, served: str) -> bool:
+    """Whether a job runs, or will without anybody's doing: also one blocked behind such jobs.
 
-
-def waits_for_others(connection: sqlite3.Connection, names: str, served: str) -> bool:
-    """Whether a blocked job will run once jobs of other queues, all of them ``served``, have."""
-    return bool(connection.execute(_WAITS_FOR_OTHERS, (names, served)).fetchone()[0])
+    Those may be of other queues, if they are ``served``. To be called in one transaction.
+    """
+    if connection.execute(_GOES_ON, (names,)).fetchone()[0]:
+        return True
+    others = names != _ALL
+    return others and bool(connection.execute(_WAITS_FOR_OTHERS, (names, served)).fetchone()[0])
 
 
 def left(connection: sqlite3.Connection, names: str) -> Leftover:

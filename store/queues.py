@@ -49,21 +49,14 @@ class Queues:
                 for info in overview.queues(connection, now)
             ]
 
-    def goes_on(self, names: Sequence[str]) -> bool:
+    def goes_on(self, names: Sequence[str], served: Sequence[str] = ()) -> bool:
         """Whether in these queues (none: all) a job runs, or will without anybody's doing.
 
-        What is held, in a paused queue or blocked behind what doesn't run will not.
+        What is held, in a paused queue, or blocked behind such a job, a dead one, or one of a queue
+        that is not ``served`` (none: all are) will not.
         """
         with self._database.read() as connection:
-            return leftover.goes_on(connection, json.dumps(names))
-
-    def waits_for_others(self, names: Sequence[str], served: Sequence[str]) -> bool:
-        """Whether in these queues a job will run once others have that run or will themselves.
-
-        What has to be done before must be in a queue that is ``served``; none: all are.
-        """
-        with self._database.read() as connection:
-            return leftover.waits_for_others(connection, json.dumps(names), json.dumps(served))
+            return leftover.goes_on(connection, json.dumps(names), json.dumps(served))
 
     def left(self, names: Sequence[str]) -> Leftover:
         """What is left in these queues (none: all) when nothing in them goes on."""

@@ -23,19 +23,15 @@ class UntilEmpty:
         token = self._queue.change_token()
         if token == self._token:
             return False
-        if self._goes_on():
-            self._token = token
-            return False
-        return True
-
-    def _goes_on(self) -> bool:
-        queues = self._queue.queues
-        if queues.goes_on(self._queues):
+        if not self._queue.queues.goes_on(self._queues, self._served()):
             return True
-        return bool(self._queues) and queues.waits_for_others(self._queues, self._served())
+        self._token = token
+        return False
 
     def _served(self) -> list[str]:
         """The queues that are served by this pool or any other; none means all."""
+        if not self._queues:
+            return []
         served = [self._queues, *(worker.queues for worker in up(self._queue))]
         return sorted({name for names in served for name in names}) if all(served) else []
 
