@@ -180,7 +180,7 @@ def test_without_a_command_and_a_terminal(program: Program) -> None:
     [
         ("config", "list, get, set, unset"),
         ("dlq", "list, retry, delete"),
-        ("queue", "list, pause, resume, set"),
+        ("queue", "list, pause, resume, set, remove"),
         ("schedule", "add, list, show, pause, resume, remove"),
         ("worker", "start, stop, list, scale, pause, resume"),
     ],
