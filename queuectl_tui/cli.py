@@ -27,6 +27,8 @@ _COMMANDS = {
     "status": "queuectl_tui.commands.status",
     "wait": "queuectl_tui.commands.wait",
     "cancel": "queuectl_tui.commands.cancel",
+    "hold": "queuectl_tui.commands.hold",
+    "release": "queuectl_tui.commands.release",
     "pause": "queuectl_tui.commands.pause",
     "resume": "queuectl_tui.commands.resume",
     "retry": "queuectl_tui.commands.retry",

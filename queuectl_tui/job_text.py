@@ -16,3 +16,10 @@ def uncommon_fields(job: Job, besides: Collection[str]) -> Iterator[tuple[str, s
     for name, field in FIELDS.items():
         if name not in besides and name in Job._fields and not is_default(job, name):
             yield field.label.lower(), typed(job, name)
+
+
+def whole_state(job: Job) -> str:
+    """Its state as it is shown, and what is to be known beside it."""
+    if job.held:
+        return f"{job.shown_state} ({job.state.label})"
+    return f"{job.shown_state} (cancel requested)" if job.cancel_requested else job.shown_state

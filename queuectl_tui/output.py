@@ -239,7 +239,7 @@ _WRAPPED = 20  # cells: no narrower than this for the sake of others
 _COLOURS = {
     **dict.fromkeys(("RUNNING", "BUSY"), "36"),
     **dict.fromkeys(("DONE", "COMPLETED"), "32"),
-    **dict.fromkeys(("RETRYING", "DRAINING", "PAUSED"), "33"),
+    **dict.fromkeys(("RETRYING", "DRAINING", "PAUSED", "HELD"), "33"),
     **dict.fromkeys(("DEAD", "FAILED", "TIMED OUT", "LOST", "STALE"), "31"),
     **dict.fromkeys(("BLOCKED", "CANCELLED"), "2"),
 }

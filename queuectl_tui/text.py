@@ -34,7 +34,7 @@ PAUSED_GLYPH = "‖"
 
 
 def state_with_glyph(job: Job) -> str:
-    return f"{PAUSED_GLYPH if job.paused else GLYPHS[job.state]} {job.shown_state}"
+    return f"{PAUSED_GLYPH if job.suspended else GLYPHS[job.state]} {job.shown_state}"
 
 
 def escape(text: str) -> str:

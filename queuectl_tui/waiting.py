@@ -192,7 +192,7 @@ def _runs(job: Job) -> bool:
 
 def _held(job: Job) -> Iterator[Reason]:
     if job.held:
-        yield Reason("held", "held until it is released")
+        yield Reason("held", f"held; release it with queuectl-tui release {job.id}")
 
 
 def _dependencies(job: Job, needed: Mapping[str, Outlook]) -> Iterator[Reason]:
@@ -282,7 +282,7 @@ def _sentence(job: Job, reasons: Sequence[Reason], now: int) -> str:
         return "It waits for its turn."
     first = reasons[0]
     if first.word == "held":
-        return "It is held until it is released."
+        return "It is held: H releases it."
     if first.word == "dependency":
         return f"It waits for {_needed_jobs(reasons)}."
     if first.word == "due":  # without what is left: nobody paints it anew each second

@@ -49,6 +49,11 @@ class JobState(StrEnum):
         """Whether the job's fields can be changed: it isn't running."""
         return self in EDITABLE
 
+    @property
+    def holdable(self) -> bool:
+        """Whether the job can be kept from being started: it waits."""
+        return self in HOLDABLE
+
     @classmethod
     def parse(cls, word: str) -> JobState:
         """The state named by its stored or its shown word, in any case. Raises ``ValueError``."""
@@ -73,6 +78,7 @@ UNFINISHED = frozenset(JobState) - FINISHED
 RETRYABLE = FINISHED | {JobState.FAILED}
 EDITABLE = frozenset(JobState) - {JobState.PROCESSING}
 RUNNING = frozenset({JobState.PROCESSING})
+HOLDABLE = UNFINISHED - RUNNING
 
 
 class AttemptState(StrEnum):
@@ -203,8 +209,15 @@ class Job(NamedTuple):
     paused: bool
 
     @property
+    def suspended(self) -> bool:
+        """Whether a person keeps it from starting, or from going on."""
+        return self.held or self.paused
+
+    @property
     def shown_state(self) -> str:
         """What people see of its state."""
+        if self.held:
+            return "HELD"
         return "PAUSED" if self.paused else self.state.label
 
     @property
@@ -529,7 +542,8 @@ class JobFilter(NamedTuple):
     """Which jobs are meant; every given part must hold.
 
     ``search`` looks for the text in id, command and label, ignoring case. ``error`` matches
-    ``last_error`` exactly; an empty one means jobs of which no error was recorded.
+    ``last_error`` exactly; an empty one means jobs of which no error was recorded. ``held`` tells
+    whether the jobs are held.
     """
 
     states: frozenset[JobState] = frozenset()
@@ -539,6 +553,7 @@ class JobFilter(NamedTuple):
     exit_code: int | None = None
     error: str | None = None
     schedule: str | None = None
+    held: bool | None = None
 
 
 class Order(NamedTuple):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import cached_property, partial
@@ -21,7 +22,9 @@ from store.database import Database
 from store.errors import InvalidInput, NoSuchJob, QueueError
 from store.jobs import (
     EDITABLE,
+    HOLDABLE,
     RETRYABLE,
+    RUNNING,
     UNFINISHED,
     Asked,
     Attempt,
@@ -186,6 +189,36 @@ class Queue:
         """Cancel all unfinished jobs that match; how many."""
         return self._on_matching(wanted, UNFINISHED, self._steering.cancel)
 
+    def hold(self, ids: Sequence[str]) -> list[Job]:
+        """Start none of these waiting jobs until they are released; some may be held already.
+
+        Raises ``NoSuchJob``, or ``WrongState`` when one runs or has finished; then none is held.
+        """
+        with self._change() as connection:
+            self._steering.hold(connection, overview.seqs(connection, ids))
+            return reads.named(self._database.query, ids)
+
+    def hold_matching(self, wanted: JobFilter) -> Counter[str]:
+        """Hold all waiting jobs that match and aren't held yet; how many of each queue."""
+        with self._change() as connection:
+            waiting = self._matching(wanted._replace(held=False), HOLDABLE)
+            return self._steering.hold(connection, waiting)
+
+    def unhold(self, ids: Sequence[str]) -> list[Job]:
+        """Let waiting jobs start that are held; those that are due at once.
+
+        Raises ``NoSuchJob``, or ``WrongState`` when one runs or has finished; then none is changed.
+        """
+        with self._change() as connection:
+            self._steering.unhold(connection, overview.seqs(connection, ids))
+            return reads.named(self._database.query, ids)
+
+    def unhold_matching(self, wanted: JobFilter) -> Counter[str]:
+        """Let all held jobs that match start; how many of each queue."""
+        with self._change() as connection:
+            held = self._matching(wanted._replace(held=True), HOLDABLE)
+            return self._steering.unhold(connection, held)
+
     def pause(self, ids: Sequence[str]) -> list[int]:
         """Ask the workers to stop running jobs where they are; the attempts that are meant.
 
@@ -198,7 +231,7 @@ class Queue:
     def pause_matching(self, wanted: JobFilter) -> list[int]:
         """Like ``pause``, all running jobs that match, except those that are being cancelled."""
         with self._change() as connection:
-            return self._steering.pause_any(connection, self._running(wanted))
+            return self._steering.pause_any(connection, self._matching(wanted, RUNNING))
 
     def resume(self, ids: Sequence[str]) -> list[int]:
         """Let paused jobs go on; the attempts that are meant, those that were not paused too.
@@ -211,7 +244,7 @@ class Queue:
     def resume_matching(self, wanted: JobFilter) -> list[int]:
         """Let all paused jobs that match go on; their attempts."""
         with self._change() as connection:
-            return self._steering.resume_any(connection, self._running(wanted))
+            return self._steering.resume_any(connection, self._matching(wanted, RUNNING))
 
     def retry(self, ids: Sequence[str], *, dry_run: bool = False) -> list[Job]:
         """Run finished or failed jobs (again) now; all but failed ones start over at 0 attempts.
@@ -238,11 +271,8 @@ class Queue:
 
     def retry_matching(self, wanted: JobFilter, *, dry_run: bool = False) -> Retried:
         """``retry_possible`` all finished or failed jobs that match."""
-        states = (wanted.states or RETRYABLE) & RETRYABLE
-        if not states:
-            return Retried([], frozenset(), [])
         with suppress(_DryRun), self._change() as connection:
-            chosen = reads.matching(self._database.query, wanted._replace(states=states))
+            chosen = self._matching(wanted, RETRYABLE)
             possible, left = self._steering.retry_possible(connection, chosen)
             retried = Retried(*reads.ids_at(self._database.query, possible), left)
             if dry_run:
@@ -250,7 +280,7 @@ class Queue:
         return retried
 
     def revert(self, before: Sequence[Job], after: Sequence[Job]) -> int:
-        """Undo a retry, or the cancelling of a waiting job; how many could be.
+        """Undo a retry, a hold, a release, or the cancelling of a waiting job; how many could be.
 
         The pairs are a job as it stood before and after. One that has moved on since, or whose
         unique key is in use now, stays as it is.
@@ -711,12 +741,12 @@ class Queue:
         with self._database.write() as connection:
             return environment_id(connection, captured)
 
-    def _running(self, wanted: JobFilter) -> list[int]:
-        """Row numbers of the running jobs that match."""
-        if wanted.states and JobState.PROCESSING not in wanted.states:
+    def _matching(self, wanted: JobFilter, allowed: frozenset[JobState]) -> list[int]:
+        """Row numbers of the jobs that match in one of these states."""
+        states = (wanted.states or allowed) & allowed
+        if not states:
             return []
-        running = wanted._replace(states=frozenset({JobState.PROCESSING}))
-        return reads.matching(self._database.query, running)
+        return reads.matching(self._database.query, wanted._replace(states=states))
 
     def _on_matching(
         self,
@@ -724,11 +754,8 @@ class Queue:
         allowed: frozenset[JobState],
         act: Callable[[sqlite3.Connection, Sequence[int]], None],
     ) -> int:
-        states = (wanted.states or allowed) & allowed
-        if not states:
-            return 0
         with self._change() as connection:
-            chosen = reads.matching(self._database.query, wanted._replace(states=states))
+            chosen = self._matching(wanted, allowed)
             act(connection, chosen)
         return len(chosen)
 

@@ -226,6 +226,8 @@ def conditions(wanted: JobFilter) -> list[Any]:
         found.append(fn.COALESCE(JobRow.last_error, peewee.SQL("''")) == wanted.error)
     if wanted.schedule is not None:
         found.append(JobRow.schedule == wanted.schedule)
+    if wanted.held is not None:
+        found.append(peewee.SQL(_HELD if wanted.held else "held = 0"))
     if wanted.search:
         fields = (JobRow.id, JobRow.command, JobRow.argv, JobRow.label)
         found.append(
@@ -235,6 +237,10 @@ def conditions(wanted: JobFilter) -> list[Any]:
             | fn.COALESCE(fields[3].contains(wanted.search), 0)
         )
     return found
+
+
+_HELD = "seq IN (SELECT seq FROM job INDEXED BY job_on_hold WHERE held = 1)"
+"""So phrased, held jobs are found without a look at the others."""
 
 
 def _execute(database: peewee.Database, sql: str, parameters: Sequence[Any] = ()) -> sqlite3.Cursor:

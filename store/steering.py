@@ -1,4 +1,4 @@
-"""What people do to jobs that are there: cancel, retry, edit, undo, delete.
+"""What people do to jobs that are there: cancel, hold, retry, edit, undo, delete.
 
 Everything here happens inside a transaction that the caller has open, to jobs that are named by
 their ``seq``. When one of them is in the wrong state, ``WrongState`` is raised and none is changed.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ from store.fields import COLUMNS, columns_of
 from store.jobs import (
     EDITABLE,
     FINISHED,
+    HOLDABLE,
     RETRYABLE,
     RUNNING,
     UNFINISHED,
@@ -78,6 +80,19 @@ class Steering:
         ended = [seq for (seq,) in waiting]
         label_limits.let_in(connection, label_limits.of_jobs(connection, ended))
         self._leasing.pass_on(connection, ended, now)
+
+    def hold(self, connection: sqlite3.Connection, chosen: Sequence[int]) -> Counter[str]:
+        """Start none of these waiting jobs; of which queues those are that were not held yet."""
+        _require(connection, chosen, HOLDABLE, "held")
+        held = connection.execute(_HOLD, (self._clock(), json.dumps(chosen))).fetchall()
+        label_limits.let_in(connection, label_limits.of_jobs(connection, [seq for seq, _ in held]))
+        return Counter(queue for _, queue in held)
+
+    def unhold(self, connection: sqlite3.Connection, chosen: Sequence[int]) -> Counter[str]:
+        """Let waiting jobs start; of which queues those are that were held."""
+        _require(connection, chosen, HOLDABLE, "released")
+        freed = connection.execute(_UNHOLD, (self._clock(), json.dumps(chosen))).fetchall()
+        return Counter(queue for (queue,) in freed)
 
     def pause(self, connection: sqlite3.Connection, chosen: Sequence[int]) -> list[int]:
         """Ask for running jobs to be paused; their attempts."""
@@ -144,7 +159,7 @@ class Steering:
     def revert(
         self, connection: sqlite3.Connection, before: Sequence[Job], after: Sequence[Job]
     ) -> int:
-        """Undo a retry, or the cancelling of a waiting job, where nothing has happened since."""
+        """Undo what was done to waiting or finished jobs, where nothing has happened since."""
         reverted: list[int] = []
         for old, new in zip(before, after, strict=True):
             if old.number == new.number and old.state is not JobState.PROCESSING:
@@ -260,6 +275,15 @@ def _held_key(connection: sqlite3.Connection, chosen: Sequence[int]) -> Exceptio
     return None if row is None else KeyInUse(*row)
 
 
+_HOLD = """
+    UPDATE job SET held = 1, ready = 0, parked = 0, updated_at = ?
+    WHERE held = 0 AND seq IN (SELECT value FROM json_each(?)) RETURNING seq, queue
+"""
+_UNHOLD = """
+    UPDATE job SET held = 0, updated_at = ?1,
+        ready = (state <> 'blocked' AND run_at <= ?1 AND held_by IS NULL)
+    WHERE held = 1 AND seq IN (SELECT value FROM json_each(?2)) RETURNING queue
+"""
 _LEASES_OF = "SELECT lease FROM job WHERE seq IN (SELECT value FROM json_each(?))"
 _CANCELLED_BEFORE = """
     SELECT id FROM job WHERE seq IN (SELECT value FROM json_each(?)) AND cancel_requested LIMIT 1

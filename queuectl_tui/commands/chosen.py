@@ -61,6 +61,12 @@ class Chosen:
             return queue.ids(self.wanted)
         return [job.id for job in self.jobs(queue)]
 
+    def ids_held(self, queue: Queue, *, held: bool) -> list[str]:
+        """Like ``ids_in``, of a filter only those that are held, or aren't."""
+        if self.wanted is not None:
+            return queue.ids(self.wanted._replace(held=held))
+        return self.ids_in(queue)
+
     def running(self, queue: Queue) -> list[Job]:
         """Those that run now. Raises ``NoSuchJob``, ``WrongState``."""
         if self.wanted is None:

@@ -42,6 +42,7 @@ _NEWEST_FIRST = ("created", "updated", "finished")
 @queue_option
 @label_option
 @search_option
+@click.option("--held", is_flag=True, help="Only held jobs.")
 @click.option("--sort", default="created", metavar="COLUMN", help=", ".join(SORT_COLUMNS) + ".")
 @click.option("--reverse", is_flag=True)
 @click.option("--limit", "-n", type=Count(), metavar="N", help="At most so many.")
@@ -55,6 +56,7 @@ def command(
     queue: str | None,
     label: str | None,
     search: str | None,
+    held: bool,
     sort: str,
     reverse: bool,
     limit: int | None,
@@ -65,7 +67,9 @@ def command(
 ) -> None:
     """List jobs, newest first."""
     store = current_queue()
-    wanted = JobFilter(states=frozenset(states), queue=queue, label=label, search=search)
+    wanted = JobFilter(
+        states=frozenset(states), queue=queue, label=label, search=search, held=held or None
+    )
     order = _order(sort, reverse=reverse)
     if watch and as_json:
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from queuectl_tui.commands.options import json_option, show_env_option
-from queuectl_tui.job_text import uncommon_fields
+from queuectl_tui.job_text import uncommon_fields, whole_state
 from queuectl_tui.output import (
     attempt_to_json,
     job_to_json,
@@ -72,7 +72,7 @@ def with_history(
 _NAMED = frozenset(
     {
         *("id", "command", "argv", "queue", "priority", "label", "max_retries", "run_at"),
-        *("timeout", "stop_grace", "cwd", "env", "depends_on", "unique_key"),
+        *("timeout", "stop_grace", "cwd", "env", "depends_on", "unique_key", "held"),
     }
 )
 
@@ -80,7 +80,7 @@ _NAMED = frozenset(
 def _fields(job: Job, waits_for: str, now: int, *, show_env: bool) -> dict[str, object]:
     fields: dict[str, object] = {
         "id": job.id,
-        "state": job.shown_state,
+        "state": whole_state(job),
         "command": job.line,
         "queue": job.queue,
         "priority": job.priority,

@@ -15,6 +15,7 @@ class Terms:
     states: frozenset[JobState] = frozenset()
     queue: str | None = None
     exit_code: int | None = None
+    held: bool | None = None
     problem: str = ""
 
     def narrow(self, states: frozenset[JobState]) -> JobFilter:
@@ -24,6 +25,7 @@ class Terms:
             queue=self.queue,
             search=self.search,
             exit_code=self.exit_code,
+            held=self.held,
         )
 
 
@@ -40,6 +42,9 @@ def parse_terms(line: str) -> Terms:
     return replace(terms, search=" ".join(words) or None)
 
 
+_HELD = "held"
+
+
 def _with_term(terms: Terms, name: str, value: str) -> Terms:
     if name == "queue":
         return replace(terms, queue=value)
@@ -47,6 +52,8 @@ def _with_term(terms: Terms, name: str, value: str) -> Terms:
         if value.isascii() and value.isdigit() and len(value) < 10:
             return replace(terms, exit_code=int(value))
         return replace(terms, problem="exit: takes a number")
+    if _HELD.startswith(value.lower()):
+        return replace(terms, held=True)
     states = frozenset(state for word in value.split(",") for state in _states(word))
     if not states:
         return replace(terms, problem=f"no state begins with {value!r}")

@@ -57,12 +57,12 @@ def sort_titles(columns: Iterable[JobColumn]) -> dict[str, str]:
 
 
 def state(job: Job, _: int) -> Cell:
-    return Cell(state_with_glyph(job), "warn" if job.paused else job.state.value)
+    return Cell(state_with_glyph(job), "warn" if job.suspended else job.state.value)
 
 
 def next_or_duration(job: Job, now: int, done: float | None = None) -> Cell:
     """When a waiting job is due, how long a running one has run, how long a finished one ran."""
-    if job.state is JobState.BLOCKED:
+    if job.held or job.state is JobState.BLOCKED:
         return Cell("waits", "dim")
     if job.state in (JobState.PENDING, JobState.FAILED):
         return Cell(f"in {until(job.run_at - now)}") if job.run_at > now else Cell("due", "dim")

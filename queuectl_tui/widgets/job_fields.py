@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from queuectl_tui.job_text import uncommon_fields
+from queuectl_tui.job_text import uncommon_fields, whole_state
 from queuectl_tui.text import GLYPHS, duration, escape, escape_lines, local_time, signal_name
 from queuectl_tui.widgets.field_list import FieldList
 from store import Job, JobState
@@ -40,7 +40,7 @@ def _fields(job: Job, dependencies: Dependencies, now: int) -> Iterable[tuple[st
         ("label", escape(job.label or "")),
         ("command", escape_lines(job.command or "")),
         ("argv", "\n".join(escape(word) or "''" for word in job.argv or ())),
-        ("state", job.shown_state + (" (cancel requested)" if job.cancel_requested else "")),
+        ("state", whole_state(job)),
         ("queue", escape(job.queue)),
         ("priority", str(job.priority)),
         ("attempts", f"{job.attempts} of {job.max_retries + 1}"),

@@ -75,7 +75,7 @@ def _tab(key: str, name: str, word: str, active: bool, brief: bool) -> tuple[Pie
 
 
 def _tone(job: Job) -> str:
-    return "bold $warning" if job.paused else TONES[job.state]
+    return "bold $warning" if job.suspended else TONES[job.state]
 
 
 def _outcome(job: Job, now: int) -> str:

@@ -82,6 +82,8 @@ def _which(name: str, wanted: JobFilter) -> list[Part]:
     if wanted.states and wanted.states != {JobState.DEAD}:
         words = ", ".join(sorted(state.label for state in wanted.states))
         parts.append(Part(5, (Piece(words, "$accent"),)))
+    if wanted.held:
+        parts.append(Part(5, (Piece("HELD", "$accent"),)))
     if wanted.queue is not None:
         parts.append(Part(4, (Piece("queue ", "dim"), Piece(wanted.queue, "$accent"))))
     if wanted.exit_code is not None:

@@ -132,13 +132,12 @@ def test_a_time_to_come_and_what_it_will_meet_then(ok: Ok, queue: Queue) -> None
 def test_who_is_held_says_so_first(ok: Ok, queue: Queue) -> None:
     ok("enqueue", "--id", "a", "x")
     ok("enqueue", "--id", "b", "--after", "a", "x")
-    with queue._database.write() as connection:
-        connection.execute("UPDATE job SET held = 1, ready = 0")
+    ok("hold", "a", "b")
 
-    held = ("held", "held until it is released")
+    held = ("held", "held; release it with queuectl-tui release a")
     assert waits_for(ok, "a") == [held, ("no_worker", "no worker is up")]
     first, behind = json.loads(ok("show", "b", "--json"))["waits_for"]
-    assert first == {"reason": held[0], "text": held[1]}
+    assert first == {"reason": "held", "text": held[1].replace(" a", " b")}
     assert behind == {"id": "a", "state": "pending", "reason": "dependency"}
 
 

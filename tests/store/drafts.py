@@ -28,6 +28,7 @@ class Draft:
     key: str | None
     label: str | None
     on_failure: OnDependencyFailure
+    held: bool
 
     def to_job(self, now: int, known: Sequence[str]) -> NewJob:
         latest = [job_id for job_id in known if job_id != f"j{self.name}"][-6:]
@@ -43,6 +44,7 @@ class Draft:
             unique_key=self.key,
             label=self.label,
             on_dependency_failure=self.on_failure,
+            held=self.held,
         )
 
 
@@ -64,6 +66,7 @@ DRAFT = st.builds(
     key=seldom(st.sampled_from(("night", "day"))),
     label=st.sampled_from((None, "red", "red", "blue")),
     on_failure=st.sampled_from((OnDependencyFailure.HOLD, *OnDependencyFailure)),
+    held=st.sampled_from((False, False, False, False, True)),
 )
 DRAFTS = st.lists(DRAFT, min_size=1, max_size=4)
 

@@ -28,6 +28,8 @@ FORBIDDEN = {
     " WHERE state IN ('failed', 'processing', 'dead') AND attempts = 0",
     "ready is what a worker may take": "SELECT id FROM job"
     " WHERE ready AND (state NOT IN ('pending', 'failed') OR held_by IS NOT NULL)",
+    "held is what waits, and isn't started": "SELECT id FROM job"
+    " WHERE held AND (ready OR parked OR state NOT IN ('pending', 'blocked', 'failed'))",
     "parked is what could start but for its label": "SELECT id FROM job"
     " WHERE parked AND (ready OR held OR held_by IS NOT NULL OR label IS NULL"
     " OR state NOT IN ('pending', 'failed')"

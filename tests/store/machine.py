@@ -17,6 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, rule
 
 from store import (
     FINISHED,
+    HOLDABLE,
     AttemptState,
     IdInUse,
     InvalidInput,
@@ -47,7 +48,13 @@ TABLES = (
 )
 UNFINISHED = frozenset(JobState) - FINISHED
 EDITABLE = frozenset(JobState) - {JobState.PROCESSING}
-ALLOWED = {"cancel": UNFINISHED, "retry": RETRYABLE, "delete": FINISHED}
+ALLOWED = {
+    "cancel": UNFINISHED,
+    "retry": RETRYABLE,
+    "delete": FINISHED,
+    "hold": HOLDABLE,
+    "unhold": HOLDABLE,
+}
 SETTLED = {stream: Output(0, b"") for stream in Stream}
 
 T = TypeVar("T")
@@ -217,10 +224,8 @@ class StoreMachine(RuleBasedStateMachine):
     def _model_does(self, act: str, jobs: list[ModelJob]) -> None:
         if act == "delete":
             self.model.delete(jobs)
-        elif act == "retry":
-            self.model.retry(jobs, self.clock.ms)
         else:
-            self.model.cancel(jobs, self.clock.ms)
+            getattr(self.model, act)(jobs, self.clock.ms)
 
     def work(self, meanwhile: Iterable[tuple[int, Outcome | None]]) -> None:
         """Workers take what they find; some of it ends at once."""

@@ -44,6 +44,7 @@ class ModelJob:
     on_failure: OnDependencyFailure
     state: JobState
     updated_at: int
+    held: bool = False
     ready: bool = False
     attempts: int = 0
     lease: int | None = None
@@ -63,7 +64,8 @@ class ModelJob:
     @property
     def is_waiting(self) -> bool:
         """Whether only time stands between the job and a worker."""
-        return not self.ready and self.held_by is None and self.state in WAITING
+        may_start = not self.held and self.held_by is None
+        return not self.ready and may_start and self.state in WAITING
 
     def row(self) -> Row:
         return (
@@ -78,6 +80,7 @@ class ModelJob:
             self.on_failure.value,
             self.state.value,
             self.updated_at,
+            int(self.held),
             int(self.ready),
             self.attempts,
             self.number,
@@ -98,7 +101,7 @@ class ModelJob:
 
 JOB_COLUMNS = (
     "seq, id, queue, priority, run_at, max_retries, unique_key, label, on_dependency_failure,"
-    " state, updated_at, ready + parked, attempts,"
+    " state, updated_at, held, ready + parked, attempts,"
     " number, lease, held_by, cancel_requested, started_at, finished_at, exit_code, last_error,"
     " worker"
 )
@@ -239,7 +242,8 @@ class Model:
                 on_failure=new.on_dependency_failure,
                 state=JobState.BLOCKED if new.depends_on else JobState.PENDING,
                 updated_at=now,
-                ready=run_at <= now and not new.depends_on,
+                held=new.held,
+                ready=run_at <= now and not new.depends_on and not new.held,
             )
         self._settle([self.jobs[seqs[job_id]] for job_id in ids], now)
         self.last_seq += len(ids)
@@ -313,12 +317,24 @@ class Model:
             if job.state is JobState.PROCESSING:
                 job.cancel_requested = True
             else:
-                job.state, job.ready = JobState.CANCELLED, False
+                job.state, job.ready, job.held = JobState.CANCELLED, False, False
             job.updated_at = now
         self._spread(waiting, now)
 
+    def hold(self, jobs: Iterable[ModelJob], now: int) -> None:
+        for job in jobs:
+            if not job.held:
+                job.held, job.ready, job.updated_at = True, False, now
+
+    def unhold(self, jobs: Iterable[ModelJob], now: int) -> None:
+        for job in jobs:
+            if job.held:
+                job.held, job.updated_at = False, now
+                job.ready = job.is_waiting and job.run_at <= now
+
     def retry(self, jobs: Sequence[ModelJob], now: int) -> None:
         for job in jobs:
+            job.held = False
             if job.state is not JobState.FAILED:
                 job.attempts, job.state = 0, JobState.PENDING
             job.ready = job.held_by is None
@@ -339,8 +355,9 @@ class Model:
         self._settle([job], now)
 
     def revert(self, job: ModelJob, before: ModelJob, now: int) -> None:
-        """It is as it was before it was cancelled or retried."""
+        """It is as it was before something was done to it."""
         job.state, job.attempts, job.ready = before.state, before.attempts, False
+        job.held = before.held
         job.run_at, job.updated_at = before.run_at, before.updated_at
         self._resettle([job], now)
 
@@ -368,7 +385,7 @@ class Model:
         for job in jobs:
             if job.state is JobState.BLOCKED and not self.unmet(job):
                 job.state = JobState.PENDING
-                job.ready = job.run_at <= now and job.held_by is None
+                job.ready = job.is_waiting and job.run_at <= now
         needed = {seq for job in jobs for seq in job.needs}
         failed = [seq for seq in needed if self.jobs[seq].state in FAILED_FOR_GOOD]
         self._free_behind(self._cancel_behind(failed, now), now)
@@ -387,7 +404,7 @@ class Model:
             and job.needs & failed
         ]
         for job in behind:
-            job.state, job.updated_at = JobState.CANCELLED, now
+            job.state, job.held, job.updated_at = JobState.CANCELLED, False, now
         cancelled = [job.seq for job in behind]
         return [*cancelled, *self._cancel_behind(cancelled, now)] if cancelled else []
 
@@ -396,7 +413,7 @@ class Model:
         for job in self.jobs.values():
             if job.state is JobState.BLOCKED and job.needs & changed and not self.unmet(job):
                 job.state, job.updated_at = JobState.PENDING, now
-                job.ready = job.run_at <= now and job.held_by is None
+                job.ready = job.is_waiting and job.run_at <= now
 
     def delete(self, jobs: Iterable[ModelJob]) -> None:
         for job in jobs:

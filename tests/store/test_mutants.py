@@ -14,6 +14,7 @@ from hypothesis.stateful import run_state_machine_as_test
 import store.dependencies
 import store.label_limits
 import store.leasing
+import store.steering
 from store import Lease, QueueError
 from store.database import Database
 from store.leasing import Leasing
@@ -164,6 +165,9 @@ MUTANTS: dict[str, Plant] = {
     ),
     "a paused queue is served": _in_claim("queue.paused = 0", "1"),
     "one more runs than a queue allows": _in_claim("1000000)) > (", "1000000)) >= ("),
+    "who is released starts before it is due": _in_sql(
+        "_UNHOLD", "run_at <= ?1", "1", module=store.steering
+    ),
     "one more runs with a label than may": _in_sql(
         "_LABEL_IS_FULL", "max_per_label <= (", "max_per_label < ("
     ),

@@ -7,6 +7,7 @@ after each step every row is held against the table of states and against the mo
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -125,7 +126,7 @@ class QueueMachine(StoreMachine):
         self.tally["left out"] += len(batch) - len(new)
 
     @step(
-        act=st.sampled_from(("cancel", "retry", "delete")),
+        act=st.sampled_from(("cancel", "retry", "delete", "hold", "unhold")),
         places=PLACES,
         with_needs=st.booleans(),
         careless=CARELESS,
@@ -155,7 +156,7 @@ class QueueMachine(StoreMachine):
             self._model_does(act, jobs)
 
     @step(
-        act=st.sampled_from(("cancel", "retry")),
+        act=st.sampled_from(("cancel", "retry", "hold", "unhold")),
         states=STATES,
         name=st.none() | st.sampled_from(QUEUES),
     )
@@ -167,19 +168,22 @@ class QueueMachine(StoreMachine):
             for job in self.model.jobs.values()
             if job.state in allowed and name in (None, job.queue)
         ]
-        if act == "cancel":
-            assert self._change(lambda queue: queue.cancel_matching(wanted)) == len(jobs)
-        else:
+        done = self._change(lambda queue: getattr(queue, f"{act}_matching")(wanted))
+        if act == "retry":
             possible = self.model.retryable(jobs)
-            retried = self._change(lambda queue: queue.retry_matching(wanted))
-            assert retried.ids == [job.id for job in possible]
-            assert {left.id for left in retried.left} == {
+            assert done.ids == [job.id for job in possible]
+            assert {left.id for left in done.left} == {
                 job.id for job in jobs if job not in possible
             }
             jobs = possible
+        elif act == "cancel":
+            assert done == len(jobs)
+        else:
+            jobs = [job for job in jobs if job.held is (act == "unhold")]
+            assert done == Counter(job.queue for job in jobs)
         self._model_does(act, jobs)
 
-    @step(act=st.sampled_from(("cancel", "retry")), place=PLACE)
+    @step(act=st.sampled_from(("cancel", "retry", "hold", "unhold")), place=PLACE)
     def ask_for_one(self, act: str, place: int) -> None:
         """It may be undone later."""
         ids = self.model.ids(ALLOWED[act] - {JobState.PROCESSING})
@@ -377,6 +381,8 @@ class QueueMachine(StoreMachine):
     def every_row_fits_the_table_of_states(self) -> None:
         for what, query in FORBIDDEN.items():
             assert self._rows(query) == [], what
+        [(held,)] = self._rows("SELECT count(*) FROM job WHERE held")
+        self.tally["held"] += held
         [(parked,)] = self._rows("SELECT count(*) FROM job WHERE parked")
         self.tally["parked"] += parked
 
@@ -426,6 +432,7 @@ def test_the_store_is_what_the_model_says_whatever_happens() -> None:
     assert tally["edited"] >= EXAMPLES / 2
     assert tally["lease lost"] >= EXAMPLES / 4
     assert tally["recovered"] >= EXAMPLES / 4
+    assert tally["held"] >= EXAMPLES
     assert tally["parked"] >= EXAMPLES / 4
     assert tally["stopped by a rate"] >= EXAMPLES / 4
     if SCALE >= 1:
