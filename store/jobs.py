@@ -358,10 +358,14 @@ class PauseProgress(NamedTuple):
 
 
 class Output(NamedTuple):
-    """What an attempt wrote to one stream: the bytes themselves, or a file that took its place."""
+    """What an attempt wrote to one stream: the bytes themselves, or a file that took its place.
+
+    ``problem`` says what of it could not be kept, and why.
+    """
 
     size: int
     data: bytes | None = None
+    problem: str | None = None
 
 
 _NOTHING = Output(0, b"")

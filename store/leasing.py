@@ -143,15 +143,18 @@ class Leasing:
         outputs: Mapping[Stream, Output],
         children_ended: int,
     ) -> None:
-        """The attempt has no process left: its output is final, its job may be run again."""
-        stdout, stderr = outputs[Stream.STDOUT], outputs[Stream.STDERR]
+        """The attempt has no process left: its output is final, its job may be run again.
+
+        A stream that isn't in ``outputs`` stays as it was recorded.
+        """
+        for stream, output in outputs.items():
+            connection.execute(
+                f"UPDATE attempt SET {stream.value}_bytes = ?, {stream.value} = ? WHERE id = ?",
+                (output.size, output.data, lease.attempt_id),
+            )
         connection.execute(
-            "UPDATE attempt SET stdout_bytes = ?, stderr_bytes = ?, stdout = ?, stderr = ?,"
-            " children_ended = ? WHERE id = ?",
-            (
-                *(stdout.size, stderr.size, stdout.data, stderr.data),
-                *(children_ended, lease.attempt_id),
-            ),
+            "UPDATE attempt SET children_ended = ? WHERE id = ?",
+            (children_ended, lease.attempt_id),
         )
         connection.execute(
             "UPDATE job SET held_by = NULL, last_error = attempt.error FROM attempt"

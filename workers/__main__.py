@@ -22,7 +22,12 @@ def worker(url: str, worker_id: str, *rest: str) -> int:
 
     queue = open_store(url, create=False, durable=False, patience=PATIENCE)
     one = Worker(
-        queue, worker_id, queues=_names(rest), report="--report" in rest, paused="--paused" in rest
+        queue,
+        worker_id,
+        queues=_names(rest),
+        report="--report" in rest,
+        paused="--paused" in rest,
+        log=_log,
     )
     gc.freeze()  # what is there by now stays: no collection need look through it
     one.run()

@@ -76,8 +76,8 @@ class Adopted:
         self._recorded = self._held = recorded
         self._lost = self._noted = self._waits = False
         self._outcome: Outcome | None = None
-        entry = journal.read(queue.folders.journal(worker))
-        self._entry = entry if entry and entry.attempt_id == lease.attempt_id else None
+        self._journal_is_lost = False
+        self._entry = self._read_journal()
         self._tree: set[ProcessIdentity] = set()
         self._scratch = Scratch(queue.folders, worker, inherited=lease)
         self._execution = Execution(lease, self._scratch, family=self._family, now=time.monotonic())
@@ -156,6 +156,15 @@ class Adopted:
         pausing.unsaved = False
         self._narrate(f"{self._lease.job_id} {pausing.event}")
 
+    def _read_journal(self) -> journal.Entry | None:
+        """What the worker noted of the attempt; ``None``: that it was not started."""
+        try:
+            entry = journal.read(self._queue.folders.journal(self.worker))
+        except OSError:
+            self._journal_is_lost = True
+            return journal.Entry(self._lease.attempt_id, None, 0, None)
+        return entry if entry and entry.attempt_id == self._lease.attempt_id else None
+
     def _trace(self, reaped: Reaped) -> bool:
         """Find out what became of the command; False when that can't be told yet."""
         entry = self._entry
@@ -180,7 +189,7 @@ class Adopted:
             candidates = self._candidates(reaped)
             if self._witnessed and not candidates:
                 if not self._strangers():
-                    self._give_back()
+                    self._lose() if self._journal_is_lost else self._give_back()
                     return True
                 # A child that is just becoming the command has no marker to be read.
                 if time.monotonic() - self._since < _BECOMING_WITHIN:
@@ -258,7 +267,7 @@ class Adopted:
         if entry is not None and entry.leader is not None and self._identity is not None:
             found += processes.of_session(entry.leader, entry.started_by)
         if entry is not None:
-            found += processes.printing_into(self._scratch.files[1:])
+            found += processes.printing_into(self._scratch.written)
         identities = map(processes.identify, processes.with_descendants(found))
         self._tree = {identity for identity in identities if identity is not None}
 

@@ -13,6 +13,7 @@ import resource
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from enum import Enum
 from functools import partial
 
@@ -199,9 +200,11 @@ class Execution:
         """How it went; only once ``ended``."""
         exit_code, number = self._exit()
         state = self._state(exit_code)
-        error = None
-        if state is not AttemptState.COMPLETED:
-            error = self._error(state, exit_code, number)
+        failed = state is not AttemptState.COMPLETED
+        told = [self._error(state, exit_code, number)] if failed else []
+        told += [output.problem for output in outputs.values() if output.problem]
+        error = "; ".join(told) or None
+        if failed:
             said = _telling_line(outputs[Stream.STDERR], folders, self.lease.attempt_id)
             if said and self._failure is None:
                 error = f"{error}: {said}"
@@ -300,7 +303,8 @@ def _telling_line(output: Output, folders: Folders, attempt_id: int) -> str:
     if output.data is not None:
         tail = output.data[-_ERROR_BYTES:]
     else:
-        with folders.kept(attempt_id, Stream.STDERR).open("rb") as file:
+        tail = b""
+        with suppress(OSError), folders.kept(attempt_id, Stream.STDERR).open("rb") as file:
             file.seek(max(0, output.size - _ERROR_BYTES))
             tail = file.read(_ERROR_BYTES)
     return telling_line(tail.decode(errors="replace"))

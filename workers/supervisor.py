@@ -103,7 +103,7 @@ class Supervisor:
         self._due: dict[str, float] = {}
         self._log_keeper = LogKeeper(queue)
         self._asked: set[int] = set()
-        self._beats: dict[str, tuple[float, float]] = {}
+        self._beats: dict[str, tuple[float | None, float]] = {}
         """The last heartbeat of each worker, and when it was seen first (monotonic seconds)."""
         self._hooks = Hooks(queue, narrate)
         self._usage = processes.UsageSampler()
@@ -226,21 +226,21 @@ class Supervisor:
     ) -> None:
         """A dead worker's attempts are ours now; when it had none, it is forgotten."""
         running, held = self._queue.leases(worker), self._queue.held(worker)
-        for lease in (*running, *held):
-            self._adopted.append(
-                Adopted(
-                    self._queue,
-                    lease,
-                    worker,
-                    identity,
-                    recorded=lease in held,
-                    witnessed=witnessed,
-                    strays=self._strays,
-                    may_end_strays=self._may_end_strays,
-                    strangers=self._strangers,
-                    narrate=self._narrate,
-                )
+        self._adopted += [
+            Adopted(
+                self._queue,
+                lease,
+                worker,
+                identity,
+                recorded=lease in held,
+                witnessed=witnessed,
+                strays=self._strays,
+                may_end_strays=self._may_end_strays,
+                strangers=self._strangers,
+                narrate=self._narrate,
             )
+            for lease in (*running, *held)
+        ]
         self._forget_if_clear(worker)
 
     def _strays(self) -> list[int]:
@@ -341,7 +341,7 @@ class Supervisor:
             beat = self._last_beat(worker)
             heard, since = known.get(worker, (beat, now))
             self._beats[worker] = (beat, since if beat == heard else now)
-            if now - self._beats[worker][1] > limit:
+            if beat is not None and now - self._beats[worker][1] > limit:
                 self._narrate(f"worker {worker} has been silent for {limit:g}s: ending it")
                 os.kill(pid, signal.SIGKILL)
 
@@ -358,7 +358,7 @@ class Supervisor:
             if left_behind and entry.id in alive:
                 yield entry.id, entry.pid
 
-    def _last_beat(self, worker: str) -> float:
+    def _last_beat(self, worker: str) -> float | None:
         return journal.last_beat(self._queue.folders.journal(worker))
 
     # Scale ---------------------------------------------------------------------------------------

@@ -58,11 +58,15 @@ class Worker:
         queues: Sequence[str] = (),
         report: bool = False,
         paused: bool = False,
+        log: Callable[[str], None],
     ) -> None:
+        """``report``: narrate through standard output; ``log`` gets troubles without it."""
         self._queue = queue
         self._id = worker_id
         self._queues = tuple(queues)
         self._report = report
+        self._log = log
+        self._troubles: set[str] = set()
         self._draining = self._stopping = False
         self._paused = paused
         self._exhausted_for = 0.0
@@ -134,7 +138,7 @@ class Worker:
                 break
         if held:
             self._settle(execution)
-        self._scratch.clean()
+        self._keep("its scratch files", self._scratch.clean)
         return following
 
     def _start(self, execution: Execution) -> bool:
@@ -143,10 +147,11 @@ class Worker:
         processes.sleep_exactly(False)  # not a command's business
         try:
             self._queue.secure(lease)
+            self._scratch.clean()
             self._journal.starting(lease.attempt_id)
             execution.start(self._environment(lease))
         except (OSError, QueueError) as error:
-            self._tell(f"{lease.job_id} cannot be started now: {_reason(error)}")
+            self._warn(f"{lease.job_id} cannot be started now: {_reason(error)}")
             self._store(partial(self._queue.release, lease, _NOT_STARTED))
             self._rest()
             return False
@@ -155,7 +160,8 @@ class Worker:
         self._exhausted_for = 0.0
         if execution.leader is not None:
             now = processes.start_clock()
-            self._journal.started(lease.attempt_id, execution.leader, now)
+            noted = partial(self._journal.started, lease.attempt_id, execution.leader, now)
+            self._keep("its journal", noted)
         return True
 
     def _rest(self) -> None:
@@ -196,7 +202,8 @@ class Worker:
             while ended := processes.peek():
                 pid, status = ended
                 if pid == execution.leader:  # noted before it is gone for good
-                    self._journal.ended(execution.lease.attempt_id, status)
+                    noted = partial(self._journal.ended, execution.lease.attempt_id, status)
+                    self._keep("its journal", noted)
                 execution.reaped(*os.wait4(pid, 0))
             if not self._kept:
                 return False
@@ -231,6 +238,9 @@ class Worker:
         self._kept.add(left)
         outputs = self._scratch.collect(lease, held=bool(left) or not execution.over)
         outcome = execution.outcome(outputs, self._queue.folders)
+        for output in outputs.values():
+            if output.problem:
+                self._warn(f"{lease.job_id}: {output.problem}")
         self._tell(f"{lease.job_id} {'given back' if execution.released else _summary(outcome)}")
         if execution.released:
             following = self._store(lambda: self._queue.release(lease, outcome))
@@ -340,7 +350,7 @@ class Worker:
         now = time.monotonic()
         if now - self._heard_at < HEARTBEAT_EVERY:
             return
-        self._journal.beat()
+        self._keep("its journal", self._journal.beat)
         if self._is_up and self._supervised:
             self._heard_at = now
             return
@@ -351,6 +361,24 @@ class Worker:
     def _tally(self) -> None:
         with suppress(QueueError):
             self._queue.tally()
+
+    def _keep(self, what: str, write: Callable[[], None]) -> None:
+        """Write what only matters if this worker dies; no reason to die of."""
+        try:
+            write()
+        except OSError as error:
+            if what not in self._troubles:
+                self._troubles.add(what)
+                self._warn(f"cannot keep {what}: {_reason(error)}")
+        else:
+            self._troubles.discard(what)
+
+    def _warn(self, trouble: str) -> None:
+        """One line that is read also when jobs' starts and ends are not told."""
+        if self._report:
+            self._tell(trouble)
+        else:
+            self._log(f"{self._id} {trouble}")
 
     def _tell(self, event: str) -> None:
         """One line to the supervisor; dropped when nobody reads."""

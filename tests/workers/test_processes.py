@@ -221,7 +221,6 @@ def test_usage_is_told_per_tree(spawn: Spawn) -> None:
 
 def test_the_journal_tells_the_last_step(tmp_path: Path) -> None:
     path = tmp_path / "journal"
-    assert journal.read(path) is None
     written = journal.Journal(path)
     assert journal.read(path) is None
 
@@ -240,8 +239,15 @@ def test_the_journal_tells_the_last_step(tmp_path: Path) -> None:
     assert not path.exists()
 
 
-def test_a_journal_that_makes_no_sense_tells_nothing(tmp_path: Path) -> None:
+def test_a_journal_that_makes_no_sense_does_not_say_that_nothing_was_started(
+    tmp_path: Path,
+) -> None:
     path = tmp_path / "journal"
-    for text in ("", "1 2", "a b c d", "1 2 3 4 5"):
+    with pytest.raises(FileNotFoundError):
+        journal.read(path)
+    for text in ("1 2", "a b c d", "1 2 3 4 5", "\0" * 80):
         path.write_text(text)
-        assert journal.read(path) is None
+        with pytest.raises(OSError, match="damaged"):
+            journal.read(path)
+    path.write_text("")
+    assert journal.read(path) is None
