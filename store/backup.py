@@ -25,8 +25,9 @@ def back_up(database: Database, target: Path, *, outputs: bool) -> int:
     Raises ``QueueError`` when one of them exists. After an error nothing is left of the copy.
     """
     beside = target.with_name(target.name + ".d")
-    if os.path.lexists(beside):
-        raise QueueError(f"{beside} exists already; name a new file")
+    for path in (target, beside):
+        if os.path.lexists(path):
+            raise QueueError(f"{path} exists already; name a new file")
     database.backup(target)
     with _removed_after_an_error(target, beside), translated(beside):
         with closing(sqlite3.connect(target, isolation_level=None)) as copy:

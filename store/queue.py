@@ -28,6 +28,7 @@ from store.jobs import (
     UNFINISHED,
     Asked,
     Attempt,
+    AttemptState,
     ErrorGroup,
     Job,
     JobFilter,
@@ -452,6 +453,19 @@ class Queue:
                 return recorded(connection, attempt.id, stream)
 
         return StoredOutput(look, self.folders, attempt.id, stream)
+
+    def measured(self, attempts: Iterable[Attempt]) -> list[Attempt]:
+        """The same; those that run with the bytes that they have printed so far."""
+        return [
+            self._measured(attempt) if attempt.state is AttemptState.RUNNING else attempt
+            for attempt in attempts
+        ]
+
+    def _measured(self, attempt: Attempt) -> Attempt:
+        with suppress(NoSuchJob):  # it has ended and was deleted meanwhile
+            stdout, stderr = (self.output_of(attempt, stream).size() for stream in Stream)
+            return attempt._replace(stdout_bytes=stdout, stderr_bytes=stderr)
+        return attempt
 
     def pausing(self, attempts: Sequence[int]) -> list[PauseProgress]:
         """How far requests to pause or resume these attempts have come."""

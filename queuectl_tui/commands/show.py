@@ -42,7 +42,7 @@ def command(job_id: str, as_json: bool, show_env: bool) -> None:
             raise NoSuchJob(job_id)
         print_json(shown)
         return
-    job, history, now = queue.job(job_id), queue.history(job_id), queue.now()
+    job, history, now = queue.job(job_id), queue.measured(queue.history(job_id)), queue.now()
     waits_for = in_words(Waiting(queue).of([job]).get(job_id, ()))
     print_fields(_fields(job, waits_for, now, show_env=show_env))
     if history:
@@ -61,7 +61,8 @@ def with_history(
         reasons = waiting.of(jobs)
         for job in jobs:
             shown = job_to_json(job, show_env=show_env)
-            shown["history"] = [attempt_to_json(attempt) for attempt in histories.get(job.id, ())]
+            history = queue.measured(histories.get(job.id, ()))
+            shown["history"] = [attempt_to_json(attempt) for attempt in history]
             if job.id in reasons:
                 shown["waits_for"] = reasons_to_json(reasons[job.id])
             if job.schedule is not None:

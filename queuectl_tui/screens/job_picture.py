@@ -60,7 +60,7 @@ def read_job(
     last: JobPicture | None,
 ) -> JobPicture:
     """The picture for ``choice``; logs that ``last`` has open stay so."""
-    job, attempts = queue.job(job_id), tuple(queue.history(job_id))
+    job, attempts = queue.job(job_id), tuple(queue.measured(queue.history(job_id)))
     dependencies, chain = dependency_states(queue, job), queue.chain(job_id)
     numbers = [attempt.number for attempt in attempts]
     if not numbers:

@@ -12,7 +12,7 @@ import pytest
 
 import workers
 from queuectl_tui.output import worker_to_json
-from store import AttemptState, ProcessIdentity, WorkerKind
+from store import AttemptState, Outcome, ProcessIdentity, Stream, WorkerKind
 from store.queue import Queue
 from tests.cli.conftest import Cli, Program, claimed, died, eventually, next_line, one_error, ran
 from workers.processes import identify
@@ -240,6 +240,22 @@ def test_history_as_json(ok: Ok, queue: Queue) -> None:
     assert second["stdout_bytes"] == 3
     assert TIME.fullmatch(second["finished_at"])
     assert (job["state"], job["exit_code"], job["worker"]) == ("completed", 0, "w1")
+
+
+def test_a_running_attempt_tells_what_it_has_printed(ok: Ok, queue: Queue) -> None:
+    ok("enqueue", "--id", "a", "x")
+    lease = claimed(queue, "w1")
+    (attempt,) = json.loads(ok("show", "a", "--json"))["history"]
+    assert (attempt["stdout_bytes"], attempt["stderr_bytes"]) == (0, 0)
+    queue.folders.scratch("w1", Stream.STDOUT).write_bytes(b"x" * 3000)
+    queue.folders.scratch("w1", Stream.STDERR).write_bytes(b"oh\n")
+
+    (attempt,) = json.loads(ok("show", "a", "--json"))["history"]
+    assert (attempt["state"], attempt["stdout_bytes"], attempt["stderr_bytes"]) == (
+        *("running", 3000, 3),
+    )
+    assert re.search("^ +1  RUNNING .* 2.9 KB  -$", ok("show", "a"), re.MULTILINE)
+    queue.release(lease, Outcome(AttemptState.RELEASED))
 
 
 def test_history_as_a_table(ok: Ok, queue: Queue) -> None:

@@ -236,6 +236,16 @@ async def test_what_matters_of_a_job_finds_room_in_60_columns(backstage: Backsta
         await stage.until_shown("[1 Output]", "2 Attempts", "3 Info", "4 Chain")
 
 
+async def test_a_running_attempt_tells_what_it_has_written(backstage: Backstage) -> None:
+    backstage.running("run1")
+    scratch = backstage.queue.folders.scratch(backstage.worker, Stream.STDOUT)
+    scratch.parent.mkdir(exist_ok=True)
+    scratch.write_bytes(b"x" * 3000)
+    async with opened(backstage, size=(120, 36)) as stage:
+        await stage.press("enter", "2")
+        await stage.until_shown("▶ running", "2.9 KB", "stdout 2.9 KB, stderr 0 B")
+
+
 # -- why it has not started
 
 
