@@ -113,7 +113,7 @@ class Scratch:
         try:
             return self._collect(stream, size, lease, held)
         except OSError as error:
-            return self._salvaged(stream, size, _reason(error))
+            return self._salvaged(stream, size, _reason(error), held=held)
 
     def _collect(self, stream: Stream, size: int, lease: Lease, held: bool) -> Output:
         fd = self._fds[stream]
@@ -127,9 +127,12 @@ class Scratch:
             self._moved.append(stream)
         return Output(size)
 
-    def _salvaged(self, stream: Stream, size: int, why: str) -> Output:
-        """What there was no place for: as much of its end as goes into the store."""
-        self._moved.append(stream)  # the next attempt is to have another file
+    def _salvaged(self, stream: Stream, size: int, why: str, *, held: bool) -> Output:
+        """What there was no place for: as much of its end as goes into the store.
+
+        While somebody may still write there, the next attempt is to have another file.
+        """
+        (self._moved if held else self._used).append(stream)
         try:
             data = os.pread(self._fds[stream], SMALL, max(0, size - SMALL))
         except OSError:
