@@ -50,7 +50,7 @@ from queuectl_tui.screens.start_workers import StartWorkers
 from queuectl_tui.screens.talk import say, voice_of
 from queuectl_tui.screens.watch import Watch
 from queuectl_tui.screens.workers import WorkersScreen
-from queuectl_tui.themes import COLOURLESS, DEFAULT_THEME, THEMES
+from queuectl_tui.themes import ANSI_THEME, COLOURLESS, DEFAULT_THEME, THEMES
 from queuectl_tui.tight_update import TightUpdate
 from queuectl_tui.widgets.attempt_table import AttemptTable
 from queuectl_tui.widgets.filter_bar import FilterBar
@@ -132,7 +132,8 @@ class QueueApp(App[None]):
             self.register_theme(each)
         remembered = self.session.memory.recall(_THEME)
         known = remembered if remembered in THEMES else None
-        chosen = theme or self.session.config.theme or known or DEFAULT_THEME
+        fitting = ANSI_THEME if self.console.color_system == "standard" else DEFAULT_THEME
+        chosen = theme or self.session.config.theme or known or fitting
         if self.no_color:
             chosen = COLOURLESS.name
             self._filters = [each for each in self._filters if not isinstance(each, Monochrome)]

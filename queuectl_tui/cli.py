@@ -154,6 +154,10 @@ def root(
         return 0
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         ctx.fail("without a terminal, give a command; --help lists them")
+    if not streams.can_paint():
+        raise click.ClickException(
+            "this terminal (TERM is dumb, or not set) shows no full screen; use status --watch"
+        )
     from queuectl_tui.start import open_app
 
     return open_app(

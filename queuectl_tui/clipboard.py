@@ -2,7 +2,29 @@
 
 from __future__ import annotations
 
+import subprocess
 from base64 import b64encode
+
+_PATIENCE = 2.0  # seconds; a tmux that stands still must not hold anything up
+
+
+def load_tmux_buffer(text: str) -> bool:
+    """Make ``text`` tmux's newest buffer, which it may pass on to the clipboard of its terminal.
+
+    False where tmux can't be reached, or is older than 3.2. It may take seconds.
+    """
+    try:
+        done = subprocess.run(
+            ["tmux", "load-buffer", "-w", "-"],  # noqa: S607 - the one that the PATH has
+            check=False,
+            input=text.encode("utf-8", "replace"),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            timeout=_PATIENCE,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return done.returncode == 0
 
 
 def osc52(text: str, *, tmux: bool) -> str:

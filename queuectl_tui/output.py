@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import zip_longest
 from typing import TYPE_CHECKING
 
-from queuectl_tui.streams import write, write_bytes
+from queuectl_tui.streams import can_paint, write, write_bytes
 from queuectl_tui.text import escape, fit, timestamp, width
 from store import (
     Attempt,
@@ -302,7 +302,7 @@ def print_fields(fields: Mapping[str, object]) -> None:
 
 
 def has_colour() -> bool:
-    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    return can_paint() and not os.environ.get("NO_COLOR")
 
 
 def line_width() -> int:

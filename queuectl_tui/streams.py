@@ -96,6 +96,11 @@ def _writing() -> Iterator[None]:
         raise OSError(error.errno, error.strerror, "standard output") from None
 
 
+def can_paint() -> bool:
+    """Whether stdout is a terminal that understands more than lines of text."""
+    return sys.stdout.isatty() and os.environ.get("TERM") not in (None, "", "dumb")
+
+
 def has_terminal() -> bool:
     """Whether a person sits there who can be asked."""
     return sys.stdin.isatty() and sys.stderr.isatty()

@@ -7,6 +7,8 @@ from dataclasses import replace
 from textual.theme import BUILTIN_THEMES, Theme
 
 DEFAULT_THEME = "dark"
+ANSI_THEME = "ansi-16"
+"""For terminals of 16 colours, which each have their own idea of them."""
 _CURSOR = {True: 32, False: 20}
 """How much colour the cursor's row has, in percent, on dark ground and on light."""
 
@@ -23,7 +25,13 @@ def _with_rows(theme: Theme) -> Theme:
     return replace(theme, variables={**theme.variables, **rows})
 
 
-_DARK = _with_rows(replace(BUILTIN_THEMES["textual-dark"], name="dark"))
+_DARK = _with_rows(
+    replace(
+        BUILTIN_THEMES["textual-dark"],
+        name="dark",
+        panel="#2b2f33",  # of less saturation than what 256 colours have as navy and teal
+    )
+)
 _LIGHT = _with_rows(
     replace(
         BUILTIN_THEMES["textual-light"],
@@ -54,7 +62,7 @@ _COLOUR_BLIND = _with_rows(
 _ANSI = BUILTIN_THEMES["ansi-dark"]
 _ANSI_16 = replace(
     _ANSI,
-    name="ansi-16",
+    name=ANSI_THEME,
     primary="ansi_cyan",
     accent="ansi_yellow",
     variables={

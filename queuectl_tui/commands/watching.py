@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from queuectl_tui.commands.polling import until_changed
-from queuectl_tui.streams import flush, write
+from queuectl_tui.streams import can_paint, flush, write
 
 if TYPE_CHECKING:
     from store.queue import Queue
@@ -20,7 +19,7 @@ _CLEAR = "\x1b[H\x1b[2J"
 
 def watch(queue: Queue, show: Callable[[], None], *, as_json: bool) -> None:
     """Call ``show`` until interrupted."""
-    in_place = sys.stdout.isatty() and not as_json
+    in_place = can_paint() and not as_json
     while True:
         token = queue.change_token()
         write(_CLEAR if in_place else "")

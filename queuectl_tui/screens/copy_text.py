@@ -20,7 +20,7 @@ from queuectl_tui.output import job_to_json
 from queuectl_tui.private_file import write_new, write_over
 from queuectl_tui.screens.picker import Picker
 from queuectl_tui.screens.save_as import SaveAs
-from queuectl_tui.screens.talk import complain, say
+from queuectl_tui.screens.talk import complain, copy, say
 from queuectl_tui.text import escape_lines
 from store import Job
 
@@ -68,8 +68,7 @@ class CopyText(Picker[None]):
 
     @on(OptionList.OptionSelected)
     def action_copy(self) -> None:
-        self.app.copy_to_clipboard(self._chosen.text)
-        say(self, f"Copied {self._chosen.name}; if your terminal took no notice, s saves it")
+        copy(self, self._chosen.text, self._chosen.name)
 
     @work
     async def action_save(self) -> None:

@@ -23,7 +23,7 @@ from queuectl_tui.screens.job_picture import JobPicture, LogChoice, nothing_writ
 from queuectl_tui.screens.live import LiveScreen
 from queuectl_tui.screens.save_output import SaveOutput
 from queuectl_tui.screens.session import Lane, Session
-from queuectl_tui.screens.talk import complain, say, voice_of
+from queuectl_tui.screens.talk import complain, copy, say, voice_of
 from queuectl_tui.text import size
 from queuectl_tui.widgets.attempt_detail import AttemptDetail
 from queuectl_tui.widgets.attempt_table import AttemptTable
@@ -320,13 +320,11 @@ class JobScreen(LiveScreen[JobPicture]):
         self._show_title(self.session.queue.now())
 
     def action_copy_id(self) -> None:
-        self.app.copy_to_clipboard(self.job_id)
-        say(self, f"Copied {self.job_id} · c shows it, and more")
+        copy(self, self.job_id, self.job_id)
 
     def action_copy_command(self) -> None:
         if self._picture is not None:
-            self.app.copy_to_clipboard(self._picture.job.line)
-            say(self, f"Copied the command of {self.job_id} · c shows it, and more")
+            copy(self, self._picture.job.line, f"the command of {self.job_id}")
 
     def action_copy(self) -> None:
         if self._picture is not None:
@@ -361,8 +359,7 @@ class JobScreen(LiveScreen[JobPicture]):
         if text is None:
             complain(self, f"More than {size(MOST_COPIED)} is too much to copy; S saves it")
         else:
-            self.app.copy_to_clipboard(text)
-            say(self, f"Copied all of {stream.value} · S saves it")
+            copy(self, text, f"all of {stream.value}")
 
     @on(LogView.SaveWanted)
     def _save_wanted(self) -> None:

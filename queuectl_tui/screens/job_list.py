@@ -23,7 +23,7 @@ from queuectl_tui.screens.live import LiveScreen
 from queuectl_tui.screens.running import read_progress
 from queuectl_tui.screens.session import Lane, Session
 from queuectl_tui.screens.sort_picker import SortPicker
-from queuectl_tui.screens.talk import complain, say, voice_of
+from queuectl_tui.screens.talk import complain, copy, say, voice_of
 from queuectl_tui.widgets.banner import Banner
 from queuectl_tui.widgets.filter_bar import FilterBar
 from queuectl_tui.widgets.filter_terms import Terms
@@ -383,14 +383,12 @@ class JobListScreen(LiveScreen[ListPicture]):
     def action_copy_id(self) -> None:
         job = self.table.current
         if job is not None:
-            self.app.copy_to_clipboard(job.id)
-            say(self, f"Copied {job.id} · c shows it, and more")
+            copy(self, job.id, job.id)
 
     def action_copy_command(self) -> None:
         job = self.table.current
         if job is not None:
-            self.app.copy_to_clipboard(job.line)
-            say(self, f"Copied the command of {job.id} · c shows it, and more")
+            copy(self, job.line, f"the command of {job.id}")
 
     def action_copy(self) -> None:
         job = self.table.current

@@ -12,8 +12,9 @@ from store import Worker, WorkerKind, WorkerState
 
 _BAR = 7
 _EIGHTHS = ("", "▏", "▎", "▍", "▌", "▋", "▊", "▉")
-_LATE = 5.0
-"""Seconds without a heartbeat after which it is worth a glance."""
+_LATE = 12.5
+"""Seconds without a heartbeat after which it is worth a glance: a worker beats every five, and its
+supervisor writes that down as often."""
 
 _STATES = {
     WorkerState.IDLE: Cell("○ IDLE", "dim"),
@@ -103,7 +104,7 @@ def _beat(worker: Worker, _: int) -> Cell:
     """The age of the heartbeat, only when it is late: a quiet screen sends nothing."""
     if worker.heartbeat_age < _LATE:
         return Cell("ok", "dim")
-    return Cell(age(worker.heartbeat_age), "bad")
+    return Cell(age(worker.heartbeat_age), "bad" if worker.state is WorkerState.STALE else "warn")
 
 
 def _queues(worker: Worker, _: int) -> Cell:

@@ -198,7 +198,7 @@ async def test_a_job_is_watched_and_copied_from_its_screen(backstage: Backstage)
         await stage.until(lambda: "♪" not in stage.line(JobTitle))
         await stage.press("Y")
         await stage.until(lambda: stage.app.clipboard == "make test")
-        assert "c shows it, and more" in stage.toasts()
+        await stage.until(lambda: "to copy (OSC 52); if it didn't, c shows it" in stage.toasts())
         for tab in "1234":
             await stage.press(tab, "c")
             await stage.until_screen(CopyText)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import stat
 from base64 import b64decode
 from pathlib import Path
@@ -137,6 +138,36 @@ def test_the_clipboard_is_reached_through_tmux_too() -> None:
     code = plain.removeprefix("\x1b]52;c;").removesuffix("\x07")
     assert b64decode(code).decode() == "héllo"
     assert osc52("héllo", tmux=True) == f"{plain}\x1bPtmux;\x1b\x1b]52;c;{code}\x07\x1b\\"
+
+
+async def test_inside_tmux_its_own_buffer_is_filled(
+    backstage: Backstage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand_in = tmp_path / "tmux"
+    stand_in.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/asked; cat > {tmp_path}/buffer\n')
+    stand_in.chmod(0o700)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setenv("TMUX", "some-socket,1,0")
+    backstage.pending("wait1")
+    async with opened(backstage) as stage:
+        await stage.until_at("wait1")
+        await stage.press("y")
+        await stage.until(lambda: "Copied wait1 into tmux's buffer" in stage.toasts())
+    assert (tmp_path / "asked").read_text() == "load-buffer -w -\n"
+    assert (tmp_path / "buffer").read_text() == "wait1"
+
+
+async def test_without_tmux_it_is_said_that_it_may_not_arrive(
+    backstage: Backstage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMUX", str(tmp_path / "no-such-socket,1,0"))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    backstage.pending("wait1")
+    async with opened(backstage) as stage:
+        await stage.until_at("wait1")
+        await stage.press("y")
+        await stage.until(lambda: "Sent wait1 to your terminal to copy" in stage.toasts())
+        assert stage.app.clipboard == "wait1"
 
 
 async def test_texts_are_copied_shown_and_saved(backstage: Backstage, tmp_path: Path) -> None:

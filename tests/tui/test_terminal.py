@@ -162,3 +162,23 @@ def test_it_ends_when_nobody_can_press_a_key_any_more(backstage: Backstage) -> N
     while os.waitpid(pid, os.WNOHANG) == (0, 0):
         assert time.monotonic() < deadline, "it goes on without a terminal"
         time.sleep(0.02)
+
+
+def test_a_dumb_terminal_is_told_what_works_there(backstage: Backstage) -> None:
+    terminal = Terminal(backstage.queue.path, TERM="dumb")
+    try:
+        assert terminal.until_gone() == 1
+        assert b"shows no full screen; use status --watch" in terminal.raw
+        assert b"\x1b" not in terminal.raw
+    finally:
+        terminal.close()
+
+
+def test_sixteen_colours_are_the_terminal_s_own(backstage: Backstage) -> None:
+    backstage.pending("wait1")
+    terminal = Terminal(backstage.queue.path, TERM="xterm-16color")
+    try:
+        terminal.until_shown("> wait1")
+        assert not re.search(rb"\x1b\[[0-9;]*[34]8;[25]", terminal.raw)
+    finally:
+        terminal.close()
