@@ -94,7 +94,7 @@ class QueueApp(App[None]):
         Binding("w", "start_workers", "start workers", id="app.start_workers",
                 tooltip="Start workers"),
         Binding("u", "undo", "undo", id="app.undo",
-                tooltip="Undo the last retry, or cancel of a waiting job"),
+                tooltip="Undo the last retry, hold, or cancel of a waiting job"),
         Binding("colon", "command_line", "command", key_display=":", id="app.command_line",
                 tooltip="Command line: actions by name, with arguments"),
         Binding("question_mark", "help", "help", key_display="?", id="app.help",

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from queuectl_tui.app import QueueApp
 
 _MOST_WORKERS = 1000
-_CHANGING = CHANGES | {"pause", "resume"}
+_CHANGING = CHANGES | {"hold", "release", "pause", "resume"}
 
 
 def commands_for(app: QueueApp) -> dict[str, Command]:
@@ -71,6 +71,10 @@ class _Commands:
         yield Command("open", "ID", "Open a job", self._open, listed)
         yield Command("retry", "ID …", "Run jobs again", partial(self._act, "retry"), listed)
         yield Command("cancel", "ID …", "Cancel jobs", partial(self._act, "cancel"), listed)
+        yield Command("hold", "ID …", "Keep waiting jobs from being started",
+                      partial(self._act, "hold"), listed)  # fmt: skip
+        yield Command("release", "ID …", "Let held jobs start", partial(self._act, "release"),
+                      listed)  # fmt: skip
         yield Command("pause", "ID …", "Stop running jobs where they are",
                       partial(self._act, "pause"), listed)  # fmt: skip
         yield Command("resume", "ID …", "Let paused jobs go on", partial(self._act, "resume"),

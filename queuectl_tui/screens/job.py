@@ -70,6 +70,8 @@ class JobScreen(LiveScreen[JobPicture]):
         ),
         Binding("r", "retry", "retry", id="job.retry", tooltip="Run it again"),
         Binding("x", "cancel", "cancel", id="job.cancel", tooltip="Cancel it"),
+        Binding("H", "hold_job", "hold", id="job.hold_job",
+                tooltip="Keep it from being started, or release it"),
         Binding("Z", "pause_job", "pause", id="job.pause_job",
                 tooltip="Stop it where it is, or let it go on"),
         Binding("e", "edit", "edit", id="job.edit", tooltip="Edit it, unless it is running"),
@@ -292,6 +294,11 @@ class JobScreen(LiveScreen[JobPicture]):
     @work
     async def action_cancel(self) -> None:
         await self.actions.cancel([self.job_id])
+        self.ask()
+
+    @work
+    async def action_hold_job(self) -> None:
+        await self.actions.hold_or_release([self.job_id])
         self.ask()
 
     @work

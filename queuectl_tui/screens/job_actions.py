@@ -1,4 +1,4 @@
-"""What people do to jobs: retry, cancel, pause, delete; asked first where it destroys something.
+"""What people do to jobs: retry, cancel, hold, pause, delete; asked first where it destroys.
 
 The jobs are read when the key is pressed. What is asked about is what is acted on, whatever
 happens to the list meanwhile.
@@ -18,6 +18,7 @@ from queuectl_tui.screens.session import Answer, Deed, Lane, Session
 from queuectl_tui.text import duration
 from store import (
     FINISHED,
+    HOLDABLE,
     RETRYABLE,
     RUNNING,
     UNFINISHED,
@@ -151,6 +152,39 @@ class JobActions:
             self._voice.say(f"{verb} {_amount(jobs)}" + (" · u undoes it" if undoable else ""))
         return done is not None
 
+    @_in_turn
+    async def hold_or_release(self, ids: Sequence[str], *, listed: JobFilter | None = None) -> bool:
+        """Holds those that wait; where all of them are held, releases them."""
+        jobs = await self._eligible(ids, HOLDABLE, "hold")
+        return await self._set_held(jobs, listed, held=not all(job.held for job in jobs))
+
+    @_in_turn
+    async def hold(self, ids: Sequence[str], *, listed: JobFilter | None = None) -> bool:
+        """Keeps waiting jobs from being started."""
+        return await self._set_held(await self._eligible(ids, HOLDABLE, "hold"), listed, held=True)
+
+    @_in_turn
+    async def release(self, ids: Sequence[str], *, listed: JobFilter | None = None) -> bool:
+        """Lets held jobs start."""
+        jobs = await self._eligible(ids, HOLDABLE, "release")
+        return await self._set_held(jobs, listed, held=False)
+
+    async def _set_held(self, jobs: Sequence[Job], listed: JobFilter | None, *, held: bool) -> bool:
+        ids = [job.id for job in jobs if job.held is not held]
+        if jobs and not ids:
+            self._voice.complain(f"{_amount(jobs)}: {'held already' if held else 'not held'}")
+            return False
+        if not await self._may_pass_over(jobs, listed, "Hold" if held else "Release"):
+            return False
+        done = await self._change(
+            lambda queue: (queue.present(ids), queue.hold(ids) if held else queue.unhold(ids))
+        )
+        if done is not None:
+            verb, name = ("Held", "hold") if held else ("Released", "release")
+            self._remember(f"{name} of {_amount(done[1])}", *done)
+            self._voice.say(f"{verb} {_amount(done[1])} · u undoes it")
+        return done is not None
+
     async def pause_or_resume(self, ids: Sequence[str], *, listed: JobFilter | None = None) -> bool:
         """Pauses those that run; where all of them are paused, lets them go on."""
         jobs = await self._eligible(ids, RUNNING, "pause")
@@ -212,7 +246,7 @@ class JobActions:
         return [f"{one.job_id} runs on: {one.pause.problem}" for one in progress if one.is_refused]
 
     async def undo(self) -> None:
-        """Takes back the last retry or cancelling, as far as the jobs have not moved on.
+        """Takes back what was done last, as far as it can be and the jobs have not moved on.
 
         One that is still being done is waited for.
         """
@@ -223,7 +257,9 @@ class JobActions:
     @_in_turn
     async def _undo(self) -> None:
         if not self._session.deeds:
-            self._voice.complain("Nothing to undo: retries, and cancels of waiting jobs, can be")
+            self._voice.complain(
+                "Nothing to undo: retries, holds, and cancels of waiting jobs, can be"
+            )
             return
         deed = self._session.deeds.pop()
         done = await self._change(lambda queue: queue.revert(deed.before, deed.after))
@@ -400,6 +436,8 @@ def _past(verb: str) -> str:
 _PAST = {
     "retry": "retried",
     "cancel": "cancelled",
+    "hold": "held",
+    "release": "released",
     "pause": "paused",
     "resume": "resumed",
     "delete": "deleted",

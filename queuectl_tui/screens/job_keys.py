@@ -17,6 +17,7 @@ def idle_keys(picture: JobPicture, tab: str, *, alone: bool) -> frozenset[str]:
         "job.retry": state.retryable,
         "job.cancel": state.cancellable,
         "job.pause_job": state is JobState.PROCESSING,
+        "job.hold_job": state.holdable,
         "job.edit": state.editable,
         "job.chain": tab != "chain",
         "job.stream": in_log,

@@ -32,6 +32,13 @@ class JobsScreen(JobListScreen):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("x", "cancel", "cancel", id="jobs.cancel", tooltip="Cancel the marked jobs"),
         Binding(
+            "H",
+            "hold_job",
+            "hold job",
+            id="jobs.hold_job",
+            tooltip="Keep waiting jobs from being started, or release them",
+        ),
+        Binding(
             "Z",
             "pause_job",
             "pause job",
@@ -125,6 +132,10 @@ class JobsScreen(JobListScreen):
     @work
     async def action_cancel(self) -> None:
         await self._act(self.actions.cancel)
+
+    @work
+    async def action_hold_job(self) -> None:
+        await self._act(self.actions.hold_or_release)
 
     @work
     async def action_pause_job(self) -> None:

@@ -82,7 +82,7 @@ def _outcome(job: Job, now: int) -> str:
     if job.state is JobState.PROCESSING and job.started_at is not None:
         running = f"for {duration(max(0, now - job.started_at) // 1000)}"
         return f"{running}, stopping" if job.cancel_requested else running
-    if job.state in (JobState.PENDING, JobState.FAILED):
+    if job.state in (JobState.PENDING, JobState.FAILED) and not job.held:
         wait = job.run_at - now
         return f"due in {duration(-(-wait // 1000))}" if wait > 0 else "due"
     if job.signal is not None:

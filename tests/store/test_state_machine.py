@@ -126,7 +126,7 @@ class QueueMachine(StoreMachine):
         self.tally["left out"] += len(batch) - len(new)
 
     @step(
-        act=st.sampled_from(("cancel", "retry", "delete", "hold", "unhold")),
+        act=st.sampled_from(("cancel", "retry", "delete", "cancel", "retry", "hold", "unhold")),
         places=PLACES,
         with_needs=st.booleans(),
         careless=CARELESS,
@@ -156,7 +156,7 @@ class QueueMachine(StoreMachine):
             self._model_does(act, jobs)
 
     @step(
-        act=st.sampled_from(("cancel", "retry", "hold", "unhold")),
+        act=st.sampled_from(("cancel", "retry", "cancel", "retry", "hold", "unhold", "unhold")),
         states=STATES,
         name=st.none() | st.sampled_from(QUEUES),
     )
