@@ -186,10 +186,10 @@ def test_without_its_worker_it_stays_paused_and_ends_with_its_own_exit_code(rig:
     leader = rig.pid_in("up")
     worker = rig.runner_of(job_id)
 
+    until_older_than(2.3, leader)
     kill(worker.pid)
     until(lambda: worker.id not in {other.id for other in rig.crew()} and rig.crew())
     rig.open_gate()
-    until_older_than(2.3, leader)
     assert states([leader]) == {psutil.STATUS_STOPPED}
     assert rig.queue.job(job_id).paused
 
