@@ -90,7 +90,7 @@ class Pausing:
             self._refuse(denied, tree)
         elif self._quiet_scans == _SCANS:
             self._done_at, self._look_at = now, None
-            self._change(self.record._replace(since=processes.start_clock(), problem=None))
+            self._change(Pause(True, processes.start_clock(), self.record.seconds))
         else:
             self._signal_tree(running, signal.SIGSTOP)
             self._look_at, self._every = now + self._every, min(2 * self._every, _SELDOM)

@@ -234,7 +234,7 @@ def _wait_for_end(queue: Queue, chosen: Sequence[Worker], timeout: float | None)
         running = {
             worker.id: f"{worker.job}{' (paused)' if worker.is_job_paused else ''}"
             for worker in queue.workers()
-            if worker.id in left and worker.job is not None
+            if worker.job is not None and {worker.id, worker.supervisor} & left
         }
         if deadline is not None and time.monotonic() >= deadline:
             what = ", ".join(f"{name} runs {job}" for name, job in running.items())

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -64,8 +66,10 @@ def paused_job(rig: Rig, command: str, **fields: object) -> str:
     return job_id
 
 
-def states(pids: list[int]) -> set[str]:
-    return {psutil.Process(pid).status() for pid in pids}
+def stand_still(pids: list[int]) -> bool:
+    """Whether all are stopped, or wait for a child that was between vfork and exec."""
+    still = {psutil.STATUS_STOPPED, psutil.STATUS_DISK_SLEEP}
+    return {psutil.Process(pid).status() for pid in pids} <= still
 
 
 def kill(pid: int) -> None:
@@ -85,7 +89,7 @@ def test_a_paused_job_stands_still_and_so_does_its_timeout(rig: Rig) -> None:
     rig.open_gate()
     until_older_than(2.3, leader)
     assert rig.queue.job(job_id).state is JobState.PROCESSING
-    assert states(rig.tree(job_id)) == {psutil.STATUS_STOPPED}
+    assert stand_still(rig.tree(job_id))
 
     resume(rig, job_id)
     job = rig.ended(job_id)
@@ -98,7 +102,7 @@ def test_the_whole_tree_stands_still_whatever_it_forks(rig: Rig) -> None:
 
     tree = rig.tree(job_id)
     assert len([pid for pid in tree if os.getsid(pid) == pid]) == 3
-    assert states(tree) == {psutil.STATUS_STOPPED}
+    assert stand_still(tree)
     rig.open_gate()
     assert sorted(rig.tree(job_id)) == sorted(tree)
 
@@ -171,13 +175,39 @@ def test_a_drain_waits_for_it_and_says_so(rig: Rig) -> None:
 
     foreground.hears(signal.SIGTERM)
     until(lambda: f"waiting for {worker.id}, which runs {job_id} (paused)" in foreground.said())
-    rig.open_gate()
     resume(rig, job_id)
+    rig.open_gate()
 
     assert foreground.exit_code() == 0
     assert rig.queue.job(job_id).state is JobState.COMPLETED
     said = foreground.said()
     assert said.index(f"{job_id} is paused") < said.index(f"{job_id} goes on")
+
+
+@pytest.mark.parametrize("adopted", [False, True])
+def test_worker_stop_names_what_it_waits_for(rig: Rig, adopted: bool) -> None:
+    rig.start()
+    job_id = paused_job(rig, f"{UP}; {gated()}")
+    worker = rig.runner_of(job_id)
+    if adopted:
+        kill(worker.pid)
+
+    command = [sys.executable, "-P", "-m", "queuectl_tui", "--db", rig.queue.url]
+    done = subprocess.run(
+        [*command, "worker", "stop", "--timeout", "0.5"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 124
+    assert done.stderr.splitlines() == [
+        f"Waiting for {worker.id}, which runs {job_id} (paused)",
+        f"Still draining after 0.5s: {worker.id} runs {job_id} (paused)",
+    ]
+    rig.open_gate()
+    resume(rig, job_id)
+    assert rig.ended(job_id).state is JobState.COMPLETED
 
 
 def test_without_its_worker_it_stays_paused_and_ends_with_its_own_exit_code(rig: Rig) -> None:
@@ -190,7 +220,7 @@ def test_without_its_worker_it_stays_paused_and_ends_with_its_own_exit_code(rig:
     kill(worker.pid)
     until(lambda: worker.id not in {other.id for other in rig.crew()} and rig.crew())
     rig.open_gate()
-    assert states([leader]) == {psutil.STATUS_STOPPED}
+    assert stand_still([leader])
     assert rig.queue.job(job_id).paused
 
     resume(rig, job_id)
@@ -205,7 +235,7 @@ def test_it_can_be_paused_without_its_worker(rig: Rig) -> None:
     kill(rig.runner_of(job_id).pid)
 
     pause(rig, job_id)
-    assert states([leader]) == {psutil.STATUS_STOPPED}
+    assert stand_still([leader])
     rig.open_gate()
     resume(rig, job_id)
 
