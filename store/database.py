@@ -90,6 +90,7 @@ class Database:
             self._synced.require_reached(reached)
             self.store_id = reached.store_id
             info = os.stat(path)
+        self.file = f"{info.st_dev}:{info.st_ino}"
         _in_use.setdefault((info.st_dev, info.st_ino), self)
 
     @cached_property

@@ -93,6 +93,8 @@ class Queue:
         self.folders = Folders(database.folder)
         self._steering = Steering(database, self.settings, self.folders, self._leasing, clock)
         self.store_id = database.store_id
+        self.file = database.file
+        """Device and inode of the file that is open, whatever stands at ``path`` now."""
 
     @cached_property
     def _random(self) -> Random:

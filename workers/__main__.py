@@ -1,6 +1,6 @@
 """The processes behind ``worker start``; people start them with ``queuectl-tui worker start``.
 
-python -P -m queuectl_tui.process worker STORE ID [--report] [--paused] [QUEUE…]
+python -P -m queuectl_tui.process worker STORE ID --file=DEVICE:INODE [OPTION…] [QUEUE…]
 python -P -m queuectl_tui.process supervisor STORE POOL COUNT [OPTION…] [QUEUE…]
 """
 
@@ -18,9 +18,13 @@ PATIENCE = 0.3  # seconds to wait for the store before looking at signals and or
 
 
 def worker(url: str, worker_id: str, *rest: str) -> int:
+    from workers.presence import FILE_OPTION, require_file
     from workers.worker import Worker
 
+    file = _value(rest, FILE_OPTION)
+    require_file(url, file)  # or opening it could change what isn't the supervisor's
     queue = open_store(url, create=False, durable=False, patience=PATIENCE)
+    require_file(url, file)
     one = Worker(
         queue,
         worker_id,
@@ -61,8 +65,8 @@ class _Starter:
     """Who started a supervisor: hears through a descriptor of its own why it doesn't come up."""
 
     def __init__(self, words: Sequence[str]) -> None:
-        given = (word.partition("--errors=")[2] for word in words)
-        self._fd = next((int(number) for number in given if number), None)
+        number = _value(words, "--errors=")
+        self._fd = int(number) if number else None
 
     def tell(self, why: str) -> None:
         if self._fd is not None:
@@ -73,6 +77,10 @@ class _Starter:
         if self._fd is not None:
             os.close(self._fd)
             self._fd = None
+
+
+def _value(words: Sequence[str], option: str) -> str:
+    return next((word.removeprefix(option) for word in words if word.startswith(option)), "")
 
 
 def _names(words: Sequence[str]) -> list[str]:

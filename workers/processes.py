@@ -267,6 +267,24 @@ def marker(pid: int) -> str | None:
     return None
 
 
+def with_words(*words: str) -> list[tuple[int, list[str]]]:
+    """Live processes of this user whose command lines have these words in a row, and all theirs."""
+    wanted, size = list(words), len(words)
+    found = []
+    for pid in _all_pids():
+        line = _command_line(pid)
+        if any(line[at : at + size] == wanted for at in range(len(line))) and is_own(pid):
+            found.append((pid, line))
+    return found
+
+
+def is_own(pid: int) -> bool:
+    """Whether a process is there, more than a zombie, and this user's."""
+    if IS_LINUX:
+        return identify(pid) is not None and _status_number(pid, b"Uid:") == os.getuid()
+    return identify(pid) is not None and may_signal(pid)
+
+
 def of_session(leader: int, started_by: int) -> list[int]:
     """Live processes of the session that the process leads or led that had this pid by then.
 
@@ -521,6 +539,21 @@ def _status_number(pid: int, field: bytes) -> int | None:
             if line.startswith(field):
                 return int(line.split()[1])
     return None
+
+
+def _command_line(pid: int) -> list[str]:
+    if IS_LINUX:
+        try:
+            with open(f"/proc/{pid}/cmdline", "rb") as file:
+                return os.fsdecode(file.read()).split("\0")[:-1]
+        except OSError:
+            return []
+    import psutil
+
+    try:
+        return list(psutil.Process(pid).cmdline())
+    except psutil.Error:
+        return []
 
 
 def _environment(pid: int) -> list[bytes]:

@@ -24,7 +24,7 @@ from store import (
     WorkerState,
 )
 from store.queue import Queue
-from workers import journal, processes
+from workers import journal, presence, processes
 from workers.adopted import Adopted, Ended, Reaped
 from workers.control import how_paused, process_command
 from workers.hooks import Hooks
@@ -42,6 +42,7 @@ _PRUNE_EVERY = 60.0
 _SAY_EVERY = 10.0
 _SECOND_SIGNAL_AFTER = 1.0
 _LONGEST_PAUSE = 30.0
+_GRACE_IF_UNKNOWN = 10.0
 _SILENT_FOR_SURE = 2 * HEARTBEAT_EVERY  # less would end workers that are well
 _CANCELLED_FROM_AFAR = Outcome(AttemptState.CANCELLED, error="cancelled; its worker is silent")
 
@@ -78,13 +79,17 @@ class Supervisor:
     ) -> None:
         """``report``: also narrate every job that starts or ends.
 
-        ``until_empty``: leave once nothing in the queues goes on. Raises ``PoolRunning``.
+        ``until_empty``: leave once nothing in the queues goes on. Raises ``PoolRunning``, or
+        ``StoreInUse`` when somebody else has the file open that was at the path before.
         """
         self._queue = queue
         self._pool = pool
         self._queues = tuple(queues)
         self._narrate = narrate
         self._report = report
+        self._presence = presence.announce(queue)
+        presence.require_nobody_left(queue)
+        self._store_watch = presence.StoreWatch(queue)
         self._lock = _lock_pool(queue, pool)
         self._host = socket.gethostname()
         self._crew: dict[int, Member] = {}
@@ -100,6 +105,7 @@ class Supervisor:
         self._failed_starts = 0
         self._trouble: str | None = None
         self._no_start_before = 0.0
+        self._kill_at: float | None = None
         self._due: dict[str, float] = {}
         self._log_keeper = LogKeeper(queue)
         self._asked: set[int] = set()
@@ -134,6 +140,9 @@ class Supervisor:
                 break
             self._wait()
         self._bell.close()
+        if self._store_watch.gone is not None:
+            self._narrate(f"left: the store was {self._store_watch.gone}")
+            return 1
         with suppress(QueueError):
             self._queue.registry.unregister(self._id)
         self._narrate("stopped: no worker is left")
@@ -142,8 +151,14 @@ class Supervisor:
 
     def tick(self) -> None:
         self._reap()
+        self._store_watch.look()
+        if self._store_watch.gone is not None:
+            self._clear_away(self._store_watch.gone)
+            return
         self._end_stalled()  # before anything that a stalled one may keep from the store
         self._obey()
+        if self._store_watch.is_away:
+            return  # what follows has effects outside of the store, which may not be ours any more
         self._leave_when_empty()
         self._adopt()
         self._heartbeat()
@@ -161,6 +176,8 @@ class Supervisor:
 
     @property
     def _done(self) -> bool:
+        if self._store_watch.gone is not None:
+            return not (self._crew or self._hooks.busy or self._below())
         busy = self._crew or self._dead or self._adopted or self._hooks.busy
         return self._orders.stop is not None and not busy
 
@@ -279,6 +296,52 @@ class Supervisor:
             return
         self._queue.folders.clear_scratch(worker)
         self._queue.registry.unregister(worker)
+
+    # The store is gone ---------------------------------------------------------------------------
+
+    def _clear_away(self, how: str) -> None:
+        """End what runs, first gracefully, and record nothing: the store is gone, or another's."""
+        now = time.monotonic()
+        if self._kill_at is None:
+            self._narrate(
+                f"the store at {self._queue.path} was {how}: ending what runs, nothing is recorded"
+            )
+            for member in self._crew.values():
+                self._tell(member, Order.ABANDON)
+            for adopted in self._adopted:
+                processes.signal_tree(adopted.tree(), adopted.leader, signal.SIGTERM)
+            processes.signal_tree(self._below(), None, signal.SIGTERM)
+            self._kill_at = now + self._longest_grace()
+        if self._wakeup.signals():
+            self._kill_at = min(self._kill_at, now)
+        if now >= self._kill_at:
+            self._kill(self._below())
+        if now >= self._kill_at + _SILENT_FOR_SURE:  # a worker that stands still
+            self._kill(self._crew)
+
+    @staticmethod
+    def _kill(pids: Iterable[int]) -> None:
+        for pid in pids:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+    def _below(self) -> list[int]:
+        """Live processes that came here from attempts and hooks, but for those to be left alone."""
+        known = {*self._crew, *self._from_before}
+        found = processes.descendants(os.getpid(), besides=known)
+        kept: list[int] = []
+        with suppress(QueueError):
+            kept = self._kept(found) if found else []
+        return [pid for pid in found if pid not in kept]
+
+    def _longest_grace(self) -> float:
+        grace = _GRACE_IF_UNKNOWN
+        with suppress(QueueError):
+            workers = {one.id for one in (*self._crew.values(), *self._dead)}
+            workers |= {one.worker for one in self._adopted}
+            leases = [lease for worker in workers for lease in self._queue.leases(worker)]
+            grace = max([lease.stop_grace for lease in leases], default=0.0)
+        return grace
 
     # Rescue --------------------------------------------------------------------------------------
 
@@ -418,6 +481,7 @@ class Supervisor:
         )
 
     def _worker_options(self) -> Iterator[str]:
+        yield f"{presence.FILE_OPTION}{self._queue.file}"
         if self._report:
             yield "--report"
         if self._told_paused:

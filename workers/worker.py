@@ -45,6 +45,8 @@ class Order(StrEnum):
     STOP = "s"
     PAUSE = "p"
     RESUME = "r"
+    ABANDON = "x"
+    """The store is another's, or nobody's: end what runs, record nothing, leave."""
 
 
 class Worker:
@@ -67,7 +69,7 @@ class Worker:
         self._report = report
         self._log = log
         self._troubles: set[str] = set()
-        self._draining = self._stopping = False
+        self._draining = self._stopping = self._abandoned = False
         self._paused = paused
         self._exhausted_for = 0.0
         self._looks_due = True
@@ -129,14 +131,14 @@ class Worker:
             self._obey(execution)
             empty = self._reap(execution)
             execution.advance(time.monotonic(), empty=empty)
-            if execution.pausing.unsaved and not execution.ended:
+            if execution.pausing.unsaved and not (execution.ended or self._abandoned):
                 self._save_pause(execution)
             if execution.recordable and not recorded:
                 following, recorded = self._record(execution), True
                 held = not execution.over
             if execution.over:
                 break
-        if held:
+        if held and not self._abandoned:
             self._settle(execution)
         self._keep("its scratch files", self._scratch.clean)
         return following
@@ -233,6 +235,8 @@ class Worker:
 
     def _record(self, execution: Execution) -> Lease | None:
         """Store how the attempt ended, for as long as it takes; maybe claim the next job in it."""
+        if self._abandoned:
+            return None
         lease = execution.lease
         left = self._family(lease) if execution.over and lease.keep_children else []
         self._kept.add(left)
@@ -264,7 +268,7 @@ class Worker:
 
     def _store(self, action: Callable[[], Result]) -> Result | None:
         """Do it until the store takes it: a result is not lost to a full disk or a long lock."""
-        while True:
+        while not self._abandoned:
             try:
                 return action()
             except LeaseLost as error:
@@ -273,6 +277,7 @@ class Worker:
             except QueueError as error:
                 self._tell(str(error))
                 self._wait(time.monotonic() + _TRY_AGAIN_AFTER)
+        return None
 
     # Between executions --------------------------------------------------------------------------
 
@@ -342,8 +347,9 @@ class Worker:
             orders = Order.DRAIN.value
         for order in map(Order, orders):
             self._paused = {Order.PAUSE: True, Order.RESUME: False}.get(order, self._paused)
-            self._draining |= order in (Order.DRAIN, Order.STOP)
-            self._stopping |= order is Order.STOP
+            self._draining |= order in (Order.DRAIN, Order.STOP, Order.ABANDON)
+            self._stopping |= order in (Order.STOP, Order.ABANDON)
+            self._abandoned |= order is Order.ABANDON
 
     def _heartbeat(self) -> None:
         """Be heard: first in the store, then by the supervisor, which writes for all at once."""
@@ -354,13 +360,15 @@ class Worker:
         if self._is_up and self._supervised:
             self._heard_at = now
             return
-        with suppress(QueueError):
-            self._queue.registry.heartbeat(self._id)
-            self._is_up, self._heard_at = True, now
+        if not self._abandoned:
+            with suppress(QueueError):
+                self._queue.registry.heartbeat(self._id)
+                self._is_up, self._heard_at = True, now
 
     def _tally(self) -> None:
-        with suppress(QueueError):
-            self._queue.tally()
+        if not self._abandoned:
+            with suppress(QueueError):
+                self._queue.tally()
 
     def _keep(self, what: str, write: Callable[[], None]) -> None:
         """Write what only matters if this worker dies; no reason to die of."""
@@ -391,8 +399,9 @@ class Worker:
         self._journal.close()
         self._scratch.close()
         self._tally()
-        with suppress(QueueError):
-            self._queue.registry.unregister(self._id)
+        if not self._abandoned:
+            with suppress(QueueError):
+                self._queue.registry.unregister(self._id)
         self._queue.close()
 
 

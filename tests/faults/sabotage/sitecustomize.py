@@ -12,6 +12,7 @@ it is in the program itself.
 ``SABOTAGE_IO``      a file with what fails while it is there, a line each: the name of a function
                      of ``os``, a part of the path that it is given, an error
 ``SABOTAGE_MUTE``    once a batch is stored, nothing can be read any more
+``SABOTAGE_SURE``    the seconds after which a store that is away is gone, and a worker silent
 ``SABOTAGE_PLANT``   a bug: what the chaos run must find
 """
 
@@ -175,6 +176,12 @@ def plant_muteness() -> None:
     Queue.enqueue = enqueue  # type: ignore[method-assign]
 
 
+def plant_impatience(seconds: float) -> None:
+    from workers import presence, supervisor
+
+    presence._FOR_SURE = supervisor._SILENT_FOR_SURE = seconds
+
+
 def plant_hiding(file: str) -> None:
     from workers import processes
 
@@ -225,6 +232,8 @@ if "SABOTAGE_IO" in os.environ:
     plant_io(os.environ["SABOTAGE_IO"])
 if "SABOTAGE_MUTE" in os.environ:
     plant_muteness()
+if "SABOTAGE_SURE" in os.environ:
+    plant_impatience(float(os.environ["SABOTAGE_SURE"]))
 if "SABOTAGE_HIDING" in os.environ:
     plant_hiding(os.environ["SABOTAGE_HIDING"])
 if "SABOTAGE_PLANT" in os.environ:
