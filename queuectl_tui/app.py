@@ -12,10 +12,7 @@ from collections.abc import Iterator
 from threading import Timer
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from rich.console import RenderableType
 from textual import events, on, work
-from textual._compositor import ChopsUpdate
-from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.filter import Monochrome, NoColor
 from textual.screen import Screen
@@ -25,6 +22,7 @@ from queuectl_tui.config import Config, Known
 from queuectl_tui.known import bindings_of, known_names
 from queuectl_tui.memory import Memory
 from queuectl_tui.notices import Notices
+from queuectl_tui.painting import PaintedApp
 from queuectl_tui.screens.add_job import AddJob
 from queuectl_tui.screens.app_commands import commands_for
 from queuectl_tui.screens.command_line import CommandLine
@@ -51,7 +49,6 @@ from queuectl_tui.screens.talk import say, voice_of
 from queuectl_tui.screens.watch import Watch
 from queuectl_tui.screens.workers import WorkersScreen
 from queuectl_tui.themes import ANSI_THEME, COLOURLESS, DEFAULT_THEME, THEMES
-from queuectl_tui.tight_update import TightUpdate
 from queuectl_tui.widgets.attempt_table import AttemptTable
 from queuectl_tui.widgets.filter_bar import FilterBar
 from queuectl_tui.widgets.form_field import FormField
@@ -75,7 +72,7 @@ DIALOGS = (Form, EditJob, FormField, Confirm, SortPicker, CopyText, CommandLine)
 """What opens from everywhere."""
 
 
-class QueueApp(App[None]):
+class QueueApp(PaintedApp):
     """Owns no worker: closing it stops nothing."""
 
     TITLE = "queuectl"
@@ -102,6 +99,8 @@ class QueueApp(App[None]):
         Binding("ctrl+p", "command_palette", "palette", id="app.palette",
                 tooltip="Find an action by typing", priority=True),
         Binding("ctrl+q", "quit", "quit", id="app.quit", tooltip="Leave at once", priority=True),
+        Binding("ctrl+l", "redraw", "redraw", id="app.redraw",
+                tooltip="Paint the whole screen anew, if something else wrote on it"),
         Binding("ctrl+z", "suspend_process", "suspend", id="app.suspend",
                 tooltip="Put the app to sleep; fg wakes it"),
     ]  # fmt: skip
@@ -116,7 +115,7 @@ class QueueApp(App[None]):
         config: Config | None = None,
         theme: str | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(patient=remote)
         self._force: Timer | None = None
         self.session = Session(
             queue, read_only=read_only, remote=remote, memory=memory, config=config
@@ -171,12 +170,6 @@ class QueueApp(App[None]):
             self._keys.put(event)
         else:
             await super().on_event(event)
-
-    def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
-        if isinstance(renderable, ChopsUpdate):
-            update = renderable
-            renderable = TightUpdate(update.chops, update.spans, update.chop_ends)
-        super()._display(screen, renderable)
 
     def on_unmount(self) -> None:
         self.session.close()
@@ -275,6 +268,9 @@ class QueueApp(App[None]):
     def action_command_line(self) -> None:
         line = CommandLine(self.session.memory, commands_for(self))
         self.push_screen(line, lambda act: act() if act is not None else None)
+
+    def action_redraw(self) -> None:
+        self.repaint()
 
     def action_help(self) -> None:
         self.push_screen(Help(self.bindings_here(self.screen)))

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import os
 import time
+from contextlib import suppress
 
 import pytest
-from rich.console import Console
+from rich.color import ColorSystem
 from rich.segment import Segment
+from textual._compositor import ChopsUpdate, LayoutUpdate
+from textual.geometry import Region
 from textual.strip import Strip
 
-from queuectl_tui.tight_update import TightUpdate
+from queuectl_tui.painting import SYNC_BEGIN, SYNC_END, Painting, is_clear
 from queuectl_tui.widgets.one_line import Piece, changed_stretches
 from tests.tui.stage import Backstage
 from tests.tui.test_terminal import Terminal
 
 _IDLE = 3.0
-_ONE_CHANGE = 600
+_ONE_CHANGE = 400
+_COLOURS = ColorSystem.EIGHT_BIT
 
 
 def _sent(terminal: Terminal, seconds: float) -> bytes:
@@ -68,7 +73,44 @@ def test_another_style_is_a_change() -> None:
     assert changed_stretches([Piece("ab")], [Piece("a"), Piece("b", "bold")]) == [(1, 2)]
 
 
+def _wide(*cells: str) -> Strip:
+    return Strip([Segment(cell) for cell in cells])
+
+
 def test_a_stretch_is_cut_out_of_its_widget() -> None:
-    strips = {0: Strip([Segment("日本語abc")]), 9: Strip([Segment("next")])}
-    update = TightUpdate([strips], [(0, 2, 4), (0, 8, 10)], [[9, 13]])
-    assert update.render_segments(Console()) == "\x1b[1;3H本\x1b[1;9Hc\x1b[1;10Hn"
+    painting = Painting()
+    painting.take(LayoutUpdate([[_wide("日本語abc", "next")]], Region(0, 0, 13, 1)), _COLOURS)
+    painting.frame(None, synchronized=False)
+    strips = {0: _wide("日木語xyz"), 9: _wide("NEXT")}
+    update = ChopsUpdate([strips], [(0, 2, 4), (0, 8, 10)], [[9, 13]])
+    painting.take(update, _COLOURS)
+    assert painting.frame(None, synchronized=False) == "\x1b[3G木\x1b[9GzN"
+
+
+def test_only_a_long_frame_is_told_to_be_shown_at_once() -> None:
+    painting = Painting()
+    text = "".join(chr(97 + at % 26) for at in range(2000))
+    painting.take(LayoutUpdate([[_wide(text)]], Region(0, 0, 2000, 1)), _COLOURS)
+    frame = painting.frame(None, synchronized=True)
+    assert frame.startswith(SYNC_BEGIN)
+    assert frame.endswith(SYNC_END)
+    painting.take(LayoutUpdate([[_wide("X" + text[1:])]], Region(0, 0, 2000, 1)), _COLOURS)
+    assert painting.frame(None, synchronized=True) == "\rX"
+    assert painting.frame(None, synchronized=True) == ""
+
+
+def test_a_line_is_clear_until_bytes_wait_in_it() -> None:
+    ours, theirs = os.openpty()
+    try:
+        assert is_clear(theirs)
+        os.set_blocking(theirs, False)
+        with suppress(BlockingIOError):
+            while True:
+                os.write(theirs, b"x" * 1000)
+        assert not is_clear(theirs)
+        os.read(ours, 65_536)
+        os.read(ours, 65_536)
+        assert is_clear(theirs)
+    finally:
+        os.close(ours)
+        os.close(theirs)

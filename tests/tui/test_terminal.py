@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pexpect
+import psutil
 import pyte
 import pytest
 
@@ -122,6 +123,43 @@ def test_a_round_through_the_app(backstage: Backstage, terminal: Terminal) -> No
     assert b"pwned\x07" not in terminal.raw
     assert b"\x1b]0;pwned" not in terminal.raw
     assert rb"\x1b]0;pwned\x07" in terminal.raw
+
+
+def _settled(terminal: Terminal) -> str:
+    """What is shown once nothing changes any more."""
+    terminal.until_shown("> wait1 +· PENDING", "dead1 +✗ DEAD", "done1 +✓ DONE", "a add")
+    shown = ""
+    while shown != terminal.picture:
+        shown = terminal.picture
+        for _ in range(4):
+            terminal._read(0.05)
+    return re.sub(r"<?\d+s", "#s", shown)  # ages go on
+
+
+def test_what_something_else_wrote_is_painted_over(terminal: Terminal) -> None:
+    before = _settled(terminal)
+    terminal._stream.feed(b"\x1b[5;5Hwall: \x1b[41mgoing down\x1b[2;2H")
+    terminal.press("\x0c")
+    terminal.until(lambda: _settled(terminal) == before, "all is painted again")
+
+
+def test_it_is_painted_whole_after_it_was_put_to_sleep(terminal: Terminal) -> None:
+    before = _settled(terminal)
+    process = psutil.Process(terminal.child.pid)
+    terminal.press("\x1a")
+    terminal.until(lambda: process.status() == psutil.STATUS_STOPPED, "it sleeps")
+    terminal._read(0.05)
+    terminal._stream.feed(b"\x1b[H\x1b[2Jvim, in the foreground\x1b[44m")
+    os.kill(process.pid, signal.SIGCONT)
+    terminal.until(lambda: "vim" not in terminal.picture, "it is painted again")
+    terminal.until(lambda: _settled(terminal) == before, "as it was")
+
+
+def test_it_is_painted_whole_after_a_resize_to_the_same_size(terminal: Terminal) -> None:
+    before = _settled(terminal)
+    terminal._stream.feed(b"\x1b[H\x1b[2J")
+    os.kill(terminal.child.pid, signal.SIGWINCH)
+    terminal.until(lambda: _settled(terminal) == before, "all is painted again")
 
 
 def test_it_ends_with_its_terminal(terminal: Terminal) -> None:
