@@ -78,11 +78,14 @@ def _counts(queue: Queue, ids: Sequence[str]) -> tuple[Counter[str], set[str]]:
         reasons = waiting.of(jobs)
         for job in jobs:
             first = next(iter(reasons.get(job.id, ())), None)
-            counts[_going(job) if first is None else first.of_many] += 1
-            if first is not None and first.lasting:
-                lasting.add(first.of_many)
+            what = _going(job) if first is None else first.of_many
+            counts[what] += 1
+            if job.paused or (first is not None and first.lasting):
+                lasting.add(what)
     return counts, lasting
 
 
 def _going(job: Job) -> str:
+    if job.paused:
+        return "paused"
     return "running" if job.state is JobState.PROCESSING else "waiting for a free worker"

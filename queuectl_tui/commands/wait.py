@@ -79,10 +79,11 @@ def _wait(queue: Queue, waiting: list[str], deadline: float | None) -> int:
         going = [job_id for job_id in waiting if not found[job_id].is_over]
         if not going:
             return 0 if completed and not waiting else 1
+        if deadline is not None and time.monotonic() >= deadline:
+            return _give_up(going)
         narrator.tell(going)
         until = narrator.next_at if deadline is None else min(deadline, narrator.next_at)
-        if not until_changed(queue, token, deadline=until, rest=_REST * took) and until == deadline:
-            return _give_up(going)
+        until_changed(queue, token, deadline=until, rest=_REST * took)
 
 
 def _give_up(late: Sequence[str]) -> int:

@@ -93,6 +93,15 @@ def test_a_timeout(cli: Cli, ok: Ok) -> None:
     assert 0.2 <= time.monotonic() - began < 2
 
 
+def test_a_timeout_comes_however_much_changes(
+    cli: Cli, ok: Ok, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ok("enqueue", "--id", "a", "x")
+    monkeypatch.setattr("queuectl_tui.commands.wait.until_changed", lambda *_, **__: True)
+
+    assert cli("wait", "a", "--timeout", "0.1").exit_code == 124
+
+
 def test_a_deleted_job_has_ended(program: Program, ok: Ok, queue: Queue) -> None:
     ok("enqueue", '[{"id":"a","command":"x"},{"id":"b","command":"x"}]')
     process = program.start("wait", "b", "a")

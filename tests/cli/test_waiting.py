@@ -221,6 +221,9 @@ def test_wait_says_it_on_a_terminal_once_per_change(
     assert said() == ""
     ok("queue", "resume", "net")
     assert said().startswith("waiting for 3 jobs: 1 running, 1 waiting for a free worker")
+    with queue._database.write() as connection:
+        connection.execute("UPDATE attempt SET pause_requested = 1, paused_since = 1")
+    assert said().startswith("waiting for 3 jobs: 1 paused, 1 waiting for a free worker")
 
 
 def test_without_a_terminal_wait_narrates_nothing(queue: Queue) -> None:
