@@ -334,10 +334,14 @@ class Pause(NamedTuple):
 
 
 class Asked(NamedTuple):
-    """What people want of an attempt that runs. ``stop``, too, when it has ended already."""
+    """What people want of an attempt that runs. ``stop``, too, when it has ended already.
+
+    ``signal`` is the number of the one to stop it by, where somebody chose it.
+    """
 
     stop: bool
     pause: Pause
+    signal: int | None = None
 
 
 class PauseProgress(NamedTuple):

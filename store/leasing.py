@@ -167,8 +167,8 @@ class Leasing:
         row = connection.execute(_ASKED, (lease.job_seq, lease.attempt_id)).fetchone()
         if row is None:
             return Asked(stop=True, pause=Pause())
-        cancelled, asked, since, seconds = row
-        return Asked(stop=bool(cancelled), pause=Pause(bool(asked), since, seconds))
+        cancelled, number, asked, since, seconds = row
+        return Asked(bool(cancelled), Pause(bool(asked), since, seconds), number)
 
     def note_pause(self, connection: sqlite3.Connection, lease: Lease, pause: Pause) -> None:
         """Record how an attempt stands; the request is withdrawn unless it is still ``asked``."""
@@ -458,7 +458,7 @@ _END_ATTEMPT = """
     WHERE id = ?
 """
 _ASKED = """
-    SELECT job.cancel_requested, attempt.pause_requested, paused_since, paused_seconds
+    SELECT cancel_requested, cancel_signal, pause_requested, paused_since, paused_seconds
     FROM job JOIN attempt ON attempt.id = job.lease WHERE job.seq = ? AND job.lease = ?
 """
 _NOTE_PAUSE = """
@@ -494,6 +494,7 @@ _RELEASE = """
 """
 _END_JOB = """
     UPDATE job SET state = ?, run_at = coalesce(?, run_at), lease = NULL, cancel_requested = 0,
-        held_by = ?, finished_at = ?, updated_at = ?, exit_code = ?, signal = ?, last_error = ?
+        cancel_signal = NULL, held_by = ?, finished_at = ?, updated_at = ?, exit_code = ?,
+        signal = ?, last_error = ?
     WHERE seq = ?
 """

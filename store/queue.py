@@ -179,18 +179,20 @@ class Queue:
             batch.close()
             raise
 
-    def cancel(self, ids: Sequence[str]) -> list[Job]:
+    def cancel(self, ids: Sequence[str], *, signal: int | None = None) -> list[Job]:
         """End waiting jobs now; running ones are marked, and their workers told.
 
+        These send ``signal`` in place of SIGTERM; of one that is being stopped already, too.
         Raises ``NoSuchJob``, or ``WrongState`` when one has finished; then none is changed.
         """
         with self._change() as connection:
-            self._steering.cancel(connection, overview.seqs(connection, ids))
+            self._steering.cancel(connection, overview.seqs(connection, ids), signal=signal)
             return reads.named(self._database.query, ids)
 
-    def cancel_matching(self, wanted: JobFilter) -> int:
+    def cancel_matching(self, wanted: JobFilter, *, signal: int | None = None) -> int:
         """Cancel all unfinished jobs that match; how many."""
-        return self._on_matching(wanted, UNFINISHED, self._steering.cancel)
+        cancel = partial(self._steering.cancel, signal=signal)
+        return self._on_matching(wanted, UNFINISHED, cancel)
 
     def hold(self, ids: Sequence[str]) -> list[Job]:
         """Start none of these waiting jobs until they are released; some may be held already.

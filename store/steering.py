@@ -62,14 +62,16 @@ class Steering:
         self._leasing = leasing
         self._clock = clock
 
-    def cancel(self, connection: sqlite3.Connection, chosen: Sequence[int]) -> None:
-        """End what waits now, and mark what runs."""
+    def cancel(
+        self, connection: sqlite3.Connection, chosen: Sequence[int], *, signal: int | None = None
+    ) -> None:
+        """End what waits now, and mark what runs, to be stopped by ``signal``."""
         _require(connection, chosen, UNFINISHED, "cancelled")
         now, wanted = self._clock(), json.dumps(chosen)
         connection.execute(
-            "UPDATE job SET cancel_requested = 1, updated_at = ? WHERE lease IS NOT NULL"
-            " AND seq IN (SELECT value FROM json_each(?))",
-            (now, wanted),
+            "UPDATE job SET cancel_requested = 1, cancel_signal = ?, updated_at = ?"
+            " WHERE lease IS NOT NULL AND seq IN (SELECT value FROM json_each(?))",
+            (signal, now, wanted),
         )
         waiting = connection.execute(
             "UPDATE job SET state = 'cancelled', ready = 0, held = 0, parked = 0, updated_at = ?"

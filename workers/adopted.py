@@ -146,7 +146,7 @@ class Adopted:
         """Pass on what was asked while the command ran."""
         asked = self._queue.asked(self._lease)
         if asked.stop:
-            self._execution.stop(Stop.CANCEL, time.monotonic())
+            self._execution.cancel(asked.signal, time.monotonic())
         else:
             self._execution.heed(asked.pause.asked, time.monotonic())
 

@@ -457,11 +457,11 @@ def _below(pid: int, children: Mapping[int, list[int]], besides: Collection[int]
 
 
 def _send(send: Callable[[int, int], None], target: int, number: signal.Signals) -> None:
-    from signal import SIGCONT, SIGTERM
+    from signal import SIGCONT, SIGKILL, SIGSTOP
 
     with suppress(ProcessLookupError, PermissionError):
         send(target, number)
-        if number == SIGTERM:
+        if number not in (SIGKILL, SIGSTOP, SIGCONT):
             send(target, SIGCONT)  # a stopped process can't end
 
 

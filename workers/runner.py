@@ -69,6 +69,7 @@ class Execution:
         self._started = now
         self._timeout_at = now + lease.timeout if lease.timeout else None
         self._stop: Stop | None = None
+        self._asked_by = signal.SIGTERM
         self._kill_at: float | None = None
         self._status: int | None = None
         self._lost: str | None = None
@@ -143,6 +144,19 @@ class Execution:
             self.pausing.withdraw(now)
             self._terminate(now)
 
+    def cancel(self, number: int | None, now: float) -> None:
+        """Like ``stop``, by a signal of one's choice. Asked for another later, it sends that too.
+
+        The grace begins with the first. What outlives the leader gets SIGTERM.
+        """
+        chosen = signal.SIGTERM if number is None else signal.Signals(number)
+        if self._stop is None and not self.ended:
+            self._asked_by = chosen
+            self.stop(Stop.CANCEL, now)
+        elif self._stop is Stop.CANCEL and chosen is not self._asked_by and not self.ended:
+            self._asked_by = chosen
+            self._signal(chosen)
+
     def kill(self, now: float) -> None:
         """No more grace."""
         if self._kill_at is not None:
@@ -171,6 +185,10 @@ class Execution:
             if now >= self._kill_at:
                 self._signal(signal.SIGKILL)
                 self._kill_at = now + _KILL_AGAIN_AFTER
+            elif self.ended and self._asked_by is not signal.SIGTERM:
+                # A shell lets what it runs in the background ignore SIGINT.
+                self._asked_by = signal.SIGTERM
+                self._signal(signal.SIGTERM)
         elif self._left_behind:
             self.children_ended = len(self._family(self.lease))
             self._terminate(now)
@@ -244,7 +262,7 @@ class Execution:
 
     def _terminate(self, now: float) -> None:
         self._kill_at = now + self.lease.stop_grace
-        self._signal(signal.SIGTERM)
+        self._signal(self._asked_by)
 
     def _delay_timeout(self, seconds: float) -> None:
         if self._timeout_at is not None:

@@ -221,7 +221,7 @@ class Worker:
             with suppress(QueueError):
                 asked = self._queue.asked(execution.lease)
                 if asked.stop:
-                    execution.stop(Stop.CANCEL, time.monotonic())
+                    execution.cancel(asked.signal, time.monotonic())
                 else:
                     execution.heed(asked.pause.asked, time.monotonic())
 

@@ -6,6 +6,7 @@ import json
 import os
 import pty
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -58,6 +59,32 @@ def test_a_job_that_is_named_twice_counts_once(
     died(queue)
 
     assert cli(*words).stderr.splitlines(keepends=True)[:2] in ([said], [said, NOBODY])
+
+
+@pytest.mark.parametrize("name", ["INT", "SIGINT", "int", "2"])
+def test_cancel_takes_a_signal(name: str, cli: Cli, ok: Ok, queue: Queue) -> None:
+    ok("enqueue", "--id", "a", "x")
+    lease = claimed(queue)
+    ok("enqueue", "--id", "b", "x")
+
+    assert cli("cancel", "a", "b", "--signal", name).exit_code == 0
+
+    assert queue.asked(lease).signal == signal.SIGINT
+    assert queue.job("b").state is JobState.CANCELLED
+    ok("cancel", "--state", "running")
+    assert queue.asked(lease).signal is None
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"), [("TERMM", "did you mean TERM?"), ("0", "such as"), ("9999999", "such as")]
+)
+def test_cancel_refuses_what_is_no_signal(name: str, hint: str, cli: Cli, ok: Ok) -> None:
+    ok("enqueue", "--id", "a", "x")
+    result = cli("cancel", "a", "--signal", name)
+    assert result.exit_code == 2
+    assert f"no such signal: {name}" in one_error(result)
+    assert hint in one_error(result)
+    assert cli("show", "a").stdout.count("PENDING") == 1
 
 
 @pytest.mark.parametrize("verb", ["cancel", "retry", "delete"])

@@ -44,7 +44,7 @@ FORBIDDEN = {
             AND queue = parked.queue AND label = parked.label
             AND (-priority, seq) < (-parked.priority, parked.seq))""",
     "only what runs is asked to stop": "SELECT id FROM job"
-    " WHERE cancel_requested AND state <> 'processing'",
+    " WHERE (cancel_requested OR cancel_signal IS NOT NULL) AND state <> 'processing'",
     "the last attempt holds, and has ended": "SELECT job.id FROM job"
     " JOIN attempt ON attempt.job = job.seq AND attempt.number = job.number"
     " WHERE held_by IS NOT NULL AND (held_by <> attempt.id OR attempt.state = 'running')",

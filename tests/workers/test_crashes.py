@@ -109,6 +109,21 @@ def test_an_adopted_command_can_be_cancelled(rig: Rig) -> None:
     until(lambda: not rig.tree(job_id))
 
 
+def test_an_adopted_command_gets_the_signal_that_was_asked_for(rig: Rig) -> None:
+    rig.start()
+    line = "trap 'echo int; exit 4' INT; echo $$ > up; sleep 60 & wait"
+    job_id = started(rig, line, stop_grace=300)
+
+    worker = rig.runner_of(job_id)
+    os.kill(worker.pid, signal.SIGSTOP)
+    rig.queue.cancel([job_id], signal=signal.SIGINT)
+    kill(worker)
+
+    job = rig.ended(job_id)
+    assert (job.state, job.exit_code) == (JobState.CANCELLED, 4)
+    assert rig.output(job_id) == b"int\n"
+
+
 def test_an_adopted_command_is_given_back_by_stop_now(rig: Rig) -> None:
     rig.start()
     job_id = started(rig, "echo $$ > up; sleep 60 & sleep 60")

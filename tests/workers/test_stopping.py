@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 import statistics
 
 from store import AttemptState, Job, JobState
-from tests.workers.rig import Rig, until
+from tests.workers.rig import Rig, python, until
 
 # What a command ignores, its children ignore too.
 STUBBORN = 'trap "" TERM; echo $$ > {name}; sleep 60 & sleep 60'
@@ -75,6 +76,52 @@ def test_cancel_ends_a_stubborn_tree_after_the_grace(house: Rig) -> None:
     job = house.ended(job_id)
     assert (job.state, job.signal) == (JobState.CANCELLED, 9)
     assert job.last_error == "cancelled"
+    until(lambda: not house.tree(job_id))
+
+
+TELLING = """
+import signal, time
+
+signal.signal(signal.SIGINT, lambda *_: print("int"))
+signal.signal(signal.SIGUSR1, lambda *_: exit(3))
+open("telling", "w").write("up")
+while True:
+    time.sleep(60)
+"""
+
+
+def test_a_cancel_sends_the_signal_that_was_asked_for(house: Rig) -> None:
+    job_id = house.add(
+        "trap 'echo int; exit 0' INT; echo $$ > int; sleep 60 & wait", stop_grace=300
+    )
+    house.file("int")
+
+    house.queue.cancel([job_id], signal=signal.SIGINT)
+
+    job = house.ended(job_id)
+    assert (job.state, job.exit_code, job.last_error) == (JobState.CANCELLED, 0, "cancelled")
+    assert house.output(job_id) == b"int\n"
+    until(lambda: not house.tree(job_id))  # a shell's children ignore SIGINT
+
+
+def test_who_is_being_cancelled_gets_another_signal_and_keeps_its_grace(house: Rig) -> None:
+    job_id = house.add(argv=python(TELLING), stop_grace=300)
+    house.file("telling")
+
+    house.queue.cancel([job_id], signal=signal.SIGINT)
+    until(lambda: house.output(job_id) == b"int\n")
+    house.queue.cancel([job_id], signal=signal.SIGUSR1)
+
+    assert house.ended(job_id).exit_code == 3
+
+
+def test_whoever_ignores_the_signal_is_killed_after_the_grace(house: Rig) -> None:
+    job_id = house.add("trap '' INT; echo $$ > deaf; sleep 60 & sleep 60", stop_grace=0.5)
+    house.file("deaf")
+
+    house.queue.cancel([job_id], signal=signal.SIGINT)
+
+    assert house.ended(job_id).signal == signal.SIGKILL
     until(lambda: not house.tree(job_id))
 
 
