@@ -32,7 +32,7 @@ class _Signal(click.ParamType[signal.Signals]):
                 return signal.Signals(int(text))
             return signal.Signals[f"SIG{text.removeprefix('SIG')}"]
         except (KeyError, ValueError, OverflowError):
-            names = [member.name.removeprefix("SIG") for member in signal.Signals]
+            names = [member.name.removeprefix("SIG").lower() for member in signal.Signals]
             hint = did_you_mean(text.removeprefix("SIG"), names) or ", such as INT, HUP or 2"
             self.fail(f"no such signal: {value}{hint}", param, ctx)
 

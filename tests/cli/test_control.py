@@ -76,7 +76,7 @@ def test_cancel_takes_a_signal(name: str, cli: Cli, ok: Ok, queue: Queue) -> Non
 
 
 @pytest.mark.parametrize(
-    ("name", "hint"), [("TERMM", "did you mean TERM?"), ("0", "such as"), ("9999999", "such as")]
+    ("name", "hint"), [("TERMM", "did you mean term?"), ("0", "such as"), ("9999999", "such as")]
 )
 def test_cancel_refuses_what_is_no_signal(name: str, hint: str, cli: Cli, ok: Ok) -> None:
     ok("enqueue", "--id", "a", "x")
