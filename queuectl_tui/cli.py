@@ -33,6 +33,7 @@ _COMMANDS = {
     "resume": "queuectl_tui.commands.resume",
     "retry": "queuectl_tui.commands.retry",
     "edit": "queuectl_tui.commands.edit",
+    "clone": "queuectl_tui.commands.clone",
     "delete": "queuectl_tui.commands.delete",
     "prune": "queuectl_tui.commands.prune",
     "dlq": "queuectl_tui.commands.dlq",

@@ -230,6 +230,10 @@ class Job(NamedTuple):
         fields = {name: getattr(self, name) for name in NewJob._fields if name not in _TIMES}
         return NewJob(**fields)
 
+    def as_clone(self) -> NewJob:
+        """Another job of the same fields, to run now: neither its id nor a hold is taken over."""
+        return self.as_new()._replace(id=None, held=False)
+
 
 _TIMES = ("run_at", "delay")
 

@@ -179,6 +179,39 @@ class Queue:
             batch.close()
             raise
 
+    def clone(
+        self,
+        job_id: str,
+        change: Callable[[NewJob], NewJob] | None = None,
+        *,
+        place: str = "depends_on",
+    ) -> Job:
+        """Store another job of the same fields, and the variables that were captured for it.
+
+        Neither a time that it waits for nor a hold is taken over; ``change`` may alter the fields.
+        ``place`` is where what it depends on was written, for an error about that. Raises
+        ``NoSuchJob``, ``IdInUse``, ``KeyInUse``, ``InvalidInput``.
+        """
+        batch = Batch(self._database.folder)
+        try:
+            with self._change() as connection:
+                old = reads.one_job(self._database.query, job_id)
+                new, now = old.as_clone(), self.now()
+                new = new if change is None else change(new)
+                batch.fill([new], now=now, cwd=os.getcwd, settings=self.settings.values())
+                query = "SELECT environment FROM job WHERE seq = ?"
+                (environment,) = connection.execute(query, (old.seq,)).fetchone()
+                (clone,) = batch.insert(
+                    connection,
+                    now=now,
+                    random=self._random,
+                    environment=environment,
+                    places={0: place},
+                )
+                return reads.one_job(self._database.query, clone)
+        finally:
+            batch.close()
+
     def cancel(self, ids: Sequence[str], *, signal: int | None = None) -> list[Job]:
         """End waiting jobs now; running ones are marked, and their workers told.
 

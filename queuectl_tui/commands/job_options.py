@@ -128,6 +128,46 @@ def changed(old: NewJob, fields: Mapping[str, object], *, now: int) -> NewJob:
         return changed_job(old, fields, now=now)
 
 
+def with_values(env: Sequence[str]) -> list[str]:
+    """A variable named without a value has the one that it has here. Raises ``BadParameter``."""
+    require_named(env)
+    return [item if "=" in item else f"{item}={os.environ[item]}" for item in env]
+
+
+def command_fields(line: str | None, vector: Sequence[str] | None) -> dict[str, object]:
+    """The fields of another command, if one was given. Raises ``UsageError``."""
+    if vector is not None:
+        require_program(vector)
+    if line is not None and vector is not None:
+        raise click.UsageError("Give --command or a program after `--`, not both.")
+    if line is not None:
+        return {"command": line, "argv": None}
+    return {} if vector is None else {"argv": vector, "command": None}
+
+
+def change_of(
+    fields: Mapping[str, object], *, now: int, unset_env: Sequence[str] = ()
+) -> Callable[[NewJob], NewJob]:
+    """What gives a job the fields that options set; an empty value may mean the default.
+
+    Variables are added to those that the job has, without those of ``unset_env``. What it returns
+    raises ``InvalidInput`` that names the option.
+    """
+    given = {name: None if _clears(name, value) else value for name, value in fields.items()}
+
+    def change(job: NewJob) -> NewJob:
+        env = {name: value for name, value in job.env.items() if name not in unset_env}
+        added = given.get("env", {})
+        assert isinstance(added, dict)
+        return changed(job, {**given, "env": env | added}, now=now)
+
+    return change
+
+
+def _clears(name: str, value: object) -> bool:
+    return FIELDS[name].clearable and value in ("", [], [""])
+
+
 @contextmanager
 def naming_options() -> Iterator[None]:
     """Says of a field that is wrong which option sets it."""

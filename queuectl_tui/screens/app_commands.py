@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from queuectl_tui.app import QueueApp
 
 _MOST_WORKERS = 1000
-_CHANGING = CHANGES | {"hold", "release", "pause", "resume"}
+_CHANGING = CHANGES | {"clone", "hold", "release", "pause", "resume"}
 
 
 def commands_for(app: QueueApp) -> dict[str, Command]:
@@ -69,6 +69,7 @@ class _Commands:
         yield Command("rate", "SECONDS", "Look for changes so often", self._rate)
         yield Command("scale", "N [POOL]", "Keep N workers in a pool", self._scale)
         yield Command("open", "ID", "Open a job", self._open, listed)
+        yield Command("clone", "ID", "Add another job of the same fields", self._clone, listed)
         yield Command("retry", "ID …", "Run jobs again", partial(self._act, "retry"), listed)
         yield Command("cancel", "ID …", "Cancel jobs", partial(self._act, "cancel"), listed)
         yield Command("hold", "ID …", "Keep waiting jobs from being started",
@@ -182,6 +183,12 @@ class _Commands:
         if job is not None:
             self._app.push_screen(JobScreen(self._session, job.id))
 
+    def _clone(self, rest: str) -> Callable[[], None]:
+        if not rest or " " in rest:
+            raise InvalidInput("clone takes one id")
+        actions = JobActions(self._session, voice_of(self._screen))
+        return lambda: self._work(actions.clone(rest))
+
     def _act(self, verb: str, rest: str) -> Callable[[], None]:
         ids = rest.replace(",", " ").split()
         if not ids:
@@ -189,7 +196,7 @@ class _Commands:
         actions = JobActions(self._session, voice_of(self._screen))
         return lambda: self._work(getattr(actions, verb)(ids))
 
-    def _work(self, work: Coroutine[Any, Any, None]) -> None:
+    def _work(self, work: Coroutine[Any, Any, object]) -> None:
         self._app.run_worker(work)
 
 

@@ -245,6 +245,14 @@ class JobActions:
             await sleep(_LOOK_EVERY)
         return [f"{one.job_id} runs on: {one.pause.problem}" for one in progress if one.is_refused]
 
+    async def clone(self, job_id: str) -> str | None:
+        """Stores another job of the same fields; its id, None once it is told why it can't be."""
+        job = await self._change(lambda queue: queue.clone(job_id))
+        if job is None:
+            return None
+        self._voice.say(f"Cloned {job_id}: {job.id}")
+        return job.id
+
     async def undo(self) -> None:
         """Takes back what was done last, as far as it can be and the jobs have not moved on.
 

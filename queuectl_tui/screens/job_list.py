@@ -49,6 +49,7 @@ class JobListScreen(LiveScreen[ListPicture]):
         Binding("r", "retry", "retry", id="jobs.retry", tooltip="Run the marked jobs again"),
         Binding("R", "retry_all", "retry all", id="jobs.retry_all", tooltip="Retry all that match"),
         Binding("e", "edit", "edit", id="jobs.edit", tooltip="Edit the job, unless it is running"),
+        Binding("C", "clone", "clone", id="jobs.clone", tooltip="Add another of the same fields"),
         Binding("X", "delete", "delete", id="jobs.delete", tooltip="Delete finished jobs"),
         Binding(
             "slash", "filter", "filter", key_display="/", id="jobs.filter",
@@ -348,6 +349,12 @@ class JobListScreen(LiveScreen[ListPicture]):
         done = None if job_id is None else await edit(self, self.session, job_id)
         if done is not None:
             say(self, done)
+            self.ask()
+
+    @work
+    async def action_clone(self) -> None:
+        job_id = self.table.cursor_key
+        if job_id is not None and await self.actions.clone(job_id) is not None:
             self.ask()
 
     def action_filter(self) -> None:

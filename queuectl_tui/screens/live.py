@@ -34,7 +34,7 @@ CHANGES = frozenset(
     {
         "add", "edit", "retry", "retry_all", "cancel", "delete", "undo", "start_workers",
         "scale", "pause_workers", "drain", "stop_now", "hold", "hold_all", "pause_job",
-        "hold_job",
+        "hold_job", "clone",
     }
 )  # fmt: skip
 """The actions that ``--read-only`` takes away."""
