@@ -24,13 +24,20 @@ from weakref import WeakValueDictionary
 
 from store import migrations, privacy
 from store.errors import NoStore, QueueError, StoreUnusable
-from store.integrity import busy, check_integrity, free_space, full, is_locked, translated
+from store.integrity import (
+    APPLICATION_ID,
+    busy,
+    check_integrity,
+    free_space,
+    full,
+    is_locked,
+    translated,
+)
 from store.synced import Synced, how_far
 
 if TYPE_CHECKING:
     from store.models import Queries
 
-APPLICATION_ID = 0x51435455  # "QCTU"
 MINIMUM_SQLITE = (3, 37, 0)  # STRICT tables; RETURNING is older
 _MAGIC = b"SQLite format 3\x00"
 _HEADER = 100  # bytes

@@ -9,12 +9,13 @@ import json
 import shlex
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from store import dependencies, overview
 from store.errors import LeaseLost
 from store.fields import read_column
+from store.integrity import unpacked
 from store.jobs import (
     Asked,
     AttemptState,
@@ -202,11 +203,11 @@ class Leasing:
             number=number,
             queue=queue,
             command=command,
-            argv=None if argv is None else tuple(json.loads(argv)),
+            argv=unpacked(partial(read_column, "argv"), argv, "job", job_id, "argv"),
             cwd=cwd,
             env={
                 **self._environment(connection, environment),
-                **(json.loads(env) if env else {}),
+                **unpacked(partial(read_column, "env"), env, "job", job_id, "env"),
                 **slot_env,
             },
             timeout=timeout,
@@ -217,7 +218,13 @@ class Leasing:
             slot=slot or 0,
             nice=nice,
             keep_children=bool(keep_children),
-            success_exit_codes=read_column("success_exit_codes", success),
+            success_exit_codes=unpacked(
+                partial(read_column, "success_exit_codes"),
+                success,
+                "job",
+                job_id,
+                "success_exit_codes",
+            ),
         )
 
     def leases(self, connection: sqlite3.Connection, worker: str, *, held: bool) -> list[Lease]:
@@ -259,7 +266,8 @@ class Leasing:
             row = connection.execute(
                 "SELECT data FROM environment WHERE id = ?", (environment,)
             ).fetchone()
-            self._environments = {environment: json.loads(row[0])}
+            read = unpacked(json.loads, row[0], "environment", environment, "data")
+            self._environments = {environment: read}
         return self._environments[environment]
 
     def _leased(self, connection: sqlite3.Connection, lease: Lease) -> dict[str, Any]:

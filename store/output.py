@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple, Protocol, TypeVar
 
 from store.errors import NoSuchJob
+from store.integrity import unpacked
 from store.jobs import AttemptState, Stream
 
 Read = TypeVar("Read")
@@ -39,7 +40,8 @@ def recorded(connection: sqlite3.Connection, attempt_id: int, stream: Stream) ->
     ).fetchone()
     if row is None:
         raise NoSuchJob("deleted meanwhile")
-    return Recorded(AttemptState(row[0]), *row[1:])
+    state = unpacked(AttemptState, row[0], "attempt", attempt_id, "state")
+    return Recorded(state, *row[1:])
 
 
 def in_files(connection: sqlite3.Connection) -> list[tuple[int, Stream]]:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from store.errors import NoSuchJob
+from store.integrity import unpacked
 from store.jobs import (
     JobState,
     ProcessIdentity,
@@ -26,8 +27,8 @@ MINUTES_KEPT = 60
 
 def status(connection: sqlite3.Connection, now: int) -> Status:
     counts = dict.fromkeys(JobState, 0)
-    for (_, state), number in queue_counts(connection).items():
-        counts[JobState(state)] += number
+    for (queue, state), number in queue_counts(connection).items():
+        counts[unpacked(JobState, state, "the count of queue", queue, "state")] += number
     completed, per_minute = _throughput(connection, now)
     status = Status(
         counts=counts,
@@ -69,7 +70,7 @@ def queues(connection: sqlite3.Connection, now: int) -> list[QueueInfo]:
             counts.get((name, JobState.PENDING.value), 0),
             counts.get((name, JobState.PROCESSING.value), 0),
             slot_name,
-            tuple(json.loads(slot_values)) if slot_values else (),
+            unpacked(_words, slot_values, "queue", name, "slot_values") if slot_values else (),
             sum(counts.get((name, state.value), 0) for state in _STARTABLE),
             max_per_label,
             None if starts is None else Rate(starts, seconds),
@@ -148,6 +149,10 @@ def worker_seq(worker: str) -> int:
     return int(worker[1:])
 
 
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(json.loads(text))
+
+
 def _worker(row: Sequence[Any], now: int) -> Worker:
     seq, kind, pool, pid, host, stop, paused, supervisor, queues, done, failed, *row = row
     started_at, heartbeat_at, cpu, rss, wanted, start, boot_id, job, number, *more = row
@@ -165,7 +170,7 @@ def _worker(row: Sequence[Any], now: int) -> Worker:
         state = WorkerState.IDLE
     return Worker(
         id=worker_id(kind, seq),
-        kind=WorkerKind(kind),
+        kind=unpacked(WorkerKind, kind, "worker", seq, "kind"),
         pool=pool,
         pid=pid,
         host=host,
@@ -178,7 +183,7 @@ def _worker(row: Sequence[Any], now: int) -> Worker:
         heartbeat_age=age,
         cpu_percent=cpu,
         rss_bytes=rss,
-        queues=tuple(json.loads(queues)),
+        queues=unpacked(_words, queues, "worker", seq, "queues"),
         supervisor=None if supervisor is None else worker_id("supervisor", supervisor),
         count=wanted,
         identity=ProcessIdentity(pid, start, boot_id),

@@ -6,6 +6,7 @@ import json
 import sqlite3
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import peewee
@@ -13,6 +14,7 @@ from peewee import fn
 
 from store.errors import NoSuchJob
 from store.fields import UNPACKED, read_column
+from store.integrity import unpacked
 from store.jobs import (
     Attempt,
     AttemptState,
@@ -268,16 +270,19 @@ def _jobs(database: peewee.Database, query: Any) -> Iterator[Job]:
 
 def _job(row: tuple[Any, ...], depends_on: tuple[str, ...]) -> Job:
     values = dict(zip(_JOB_NAMES, row, strict=True))
+    job_id = values["id"]
     for name in UNPACKED:
-        values[name] = read_column(name, values[name])
-    values["state"] = JobState(values["state"])
+        read = partial(read_column, name)
+        values[name] = unpacked(read, values[name], "job", job_id, name)
+    values["state"] = unpacked(JobState, values["state"], "job", job_id, "state")
     values["cancel_requested"] = bool(values["cancel_requested"])
     values["paused"] = bool(values["paused"])
     return Job(**values, depends_on=depends_on)
 
 
 def _attempt(row: Sequence[Any]) -> Attempt:
-    return Attempt(row[0], row[1], AttemptState(row[2]), *row[3:])
+    state = unpacked(AttemptState, row[2], "attempt", row[0], "state")
+    return Attempt(row[0], row[1], state, *row[3:])
 
 
 def _dependencies(database: peewee.Database, job_seqs: list[int]) -> dict[int, tuple[str, ...]]:

@@ -18,6 +18,7 @@ from store.database import Database
 from store.errors import InvalidInput, QueueError
 from store.fielderrors import did_you_mean
 from store.fields import FIELDS, to_json
+from store.integrity import unpacked
 from store.jobs import (
     FINISHED,
     Job,
@@ -284,11 +285,11 @@ def _schedule(row: Sequence[Any], last: Job | None) -> Schedule:
         cron=cron,
         every=every,
         tz=tz,
-        overlap=Overlap(overlap),
+        overlap=unpacked(Overlap, overlap, "schedule", name, "overlap"),
         catch_up=bool(catch_up),
         paused=bool(paused),
         next_at=next_at,
-        job=_unpacked(job),
+        job=unpacked(_unpacked, job, "schedule", name, "job"),
         last=last,
     )
 

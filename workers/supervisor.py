@@ -19,6 +19,7 @@ from store import (
     Outcome,
     ProcessIdentity,
     QueueError,
+    StoreDamaged,
     Worker,
     WorkerKind,
     WorkerState,
@@ -136,22 +137,31 @@ class Supervisor:
                 self._complain(None)
             except (QueueError, OSError) as error:
                 self._complain(str(error))
+                if isinstance(error, StoreDamaged) and self._gives_up:
+                    self._leave("stopped: the store is damaged, and no worker is left")
+                    return 1
             if self._done:
                 break
             self._wait()
-        self._bell.close()
         if self._store_watch.gone is not None:
+            self._bell.close()
             self._narrate(f"left: the store was {self._store_watch.gone}")
             return 1
-        with suppress(QueueError):
-            self._queue.registry.unregister(self._id)
-        self._narrate("stopped: no worker is left")
-        os.close(self._lock)
+        self._leave("stopped: no worker is left")
         return self._exit_code()
 
+    def _leave(self, why: str) -> None:
+        self._bell.close()
+        with suppress(QueueError):
+            self._queue.registry.unregister(self._id)
+        self._narrate(why)
+        os.close(self._lock)
+
     def tick(self) -> None:
-        self._reap()
         self._store_watch.look()
+        if self._store_watch.gone is None:
+            self._hear_signals()  # whatever becomes of the rest
+        self._reap()
         if self._store_watch.gone is not None:
             self._clear_away(self._store_watch.gone)
             return
@@ -180,6 +190,11 @@ class Supervisor:
             return not (self._crew or self._hooks.busy or self._below())
         busy = self._crew or self._dead or self._adopted or self._hooks.busy
         return self._orders.stop is not None and not busy
+
+    @property
+    def _gives_up(self) -> bool:
+        """Told to stop now, with a store that can't be read: a successor finds what is left."""
+        return self._orders.stop == "now" and not self._crew
 
     # Reap, adopt ---------------------------------------------------------------------------------
 
@@ -430,9 +445,7 @@ class Supervisor:
         """As many workers as ordered: start what is missing, drain what is too many."""
         staying = [member for member in self._crew.values() if not member.leaving]
         if self._orders.stop is not None:
-            for member in staying:
-                self._tell(member, Order.STOP if self._orders.stop == "now" else Order.DRAIN)
-                member.leaving = True
+            self._send_away(staying)
             return
         missing = self._orders.count - len(staying)
         if missing > 0 and time.monotonic() >= self._no_start_before:
@@ -444,6 +457,11 @@ class Supervisor:
             for member in staying[:-missing]:
                 self._tell(member, Order.DRAIN)
                 member.leaving = True
+
+    def _send_away(self, members: Iterable[Member]) -> None:
+        for member in members:
+            self._tell(member, Order.STOP if self._orders.stop == "now" else Order.DRAIN)
+            member.leaving = True
 
     def _start_worker(self) -> None:
         worker = self._queue.registry.register(
@@ -494,12 +512,9 @@ class Supervisor:
 
     # Obey ----------------------------------------------------------------------------------------
 
-    def _obey(self) -> None:
-        """Orders from the store, and signals: the first drains, a later one stops."""
-        ordered = self._queue.registry.orders(self._id)
-        # What a signal asked for may not be in the store yet, and is never made less.
-        stop = "now" if "now" in (ordered.stop, self._orders.stop) else ordered.stop
-        stop = stop or self._orders.stop
+    def _hear_signals(self) -> None:
+        """The first drains, a later one stops, whether the store can be read or not."""
+        stop = self._orders.stop
         for number in self._wakeup.signals():
             now = time.monotonic()
             if self._first_signal_at is None:
@@ -507,6 +522,17 @@ class Supervisor:
                 self._narrate(f"{number.name}: draining; once more to stop what runs")
             elif now - self._first_signal_at >= _SECOND_SIGNAL_AFTER:
                 stop = "now"
+        if stop != self._orders.stop:
+            self._announce_stop(stop)
+            self._orders = self._orders._replace(stop=stop)
+            self._send_away(self._crew.values())
+
+    def _obey(self) -> None:
+        """Do what was ordered through the store."""
+        ordered = self._queue.registry.orders(self._id)
+        # What a signal asked for may not be in the store yet, and is never made less.
+        stop = "now" if "now" in (ordered.stop, self._orders.stop) else ordered.stop
+        stop = stop or self._orders.stop
         if stop != self._orders.stop:
             self._announce_stop(stop)
         self._orders = Orders(count=ordered.count, paused=ordered.paused, stop=stop)

@@ -15,7 +15,7 @@ from enum import StrEnum
 from functools import partial
 from typing import TypeVar
 
-from store import AttemptState, Lease, LeaseLost, Outcome, QueueError
+from store import AttemptState, Lease, LeaseLost, Outcome, QueueError, StoreDamaged
 from store.queue import Queue
 from workers import processes
 from workers.journal import Journal
@@ -267,7 +267,10 @@ class Worker:
         self._store(lambda: self._queue.settle(lease, outputs, children_ended=ended))
 
     def _store(self, action: Callable[[], Result]) -> Result | None:
-        """Do it until the store takes it: a result is not lost to a full disk or a long lock."""
+        """Do it until the store takes it: a result is not lost to a full disk or a long lock.
+
+        Only one that is damaged is not waited for by who was told to stop.
+        """
         while not self._abandoned:
             try:
                 return action()
@@ -276,6 +279,8 @@ class Worker:
                 return None
             except QueueError as error:
                 self._tell(str(error))
+                if self._stopping and isinstance(error, StoreDamaged):
+                    raise
                 self._wait(time.monotonic() + _TRY_AGAIN_AFTER)
         return None
 

@@ -16,13 +16,26 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
-from store import AttemptState, NewJob, NoStore, Outcome, QueueError, open_store
+from queuectl_tui.cli import root
+from store import (
+    AttemptState,
+    NewJob,
+    NoStore,
+    Outcome,
+    QueueError,
+    StoreDamaged,
+    open_store,
+)
 from store.errors import StoreBehind
 from store.health import accept_as_it_is
+from store.integrity import _checks as checks_of
+from store.integrity import check_integrity
 from store.queue import Queue
 from store.synced import log_end
 from tests.faults.outside import Program, refusal
+from tests.workers.rig import Rig, until
 
 BUSY = """
 import sys
@@ -244,6 +257,115 @@ def test_counts_that_are_forgotten(tmp_path: Path) -> None:
     queue.enqueue([NewJob(command="true")])
     queue.close()
     open_store(path).close()
+
+
+# -- Values that can't be
+
+
+@pytest.fixture
+def flipped(tmp_path: Path) -> Path:
+    """A store where a byte of a job's state has flipped, on its way to the disk or on it."""
+    path = tmp_path / "queue.db"
+    queue = open_store(str(path))
+    queue.enqueue([NewJob(command="true", id="a"), NewJob(command="true", id="b")])
+    queue.close()
+    flip_state(path, "a")
+    return path
+
+
+def flip_state(path: Path, job_id: str) -> None:
+    with closing(sqlite3.connect(path, isolation_level=None, timeout=20)) as other:
+        other.execute("PRAGMA ignore_check_constraints = 1")
+        other.execute("DROP TRIGGER IF EXISTS count_moved")
+        other.execute("UPDATE job SET state = 'pendiog' WHERE id = ?", (job_id,))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "list",
+        "show a",
+        "wait a",
+        "cancel a",
+        "retry a",
+        "edit a --priority 1",
+        "delete a",
+        "doctor",
+        "worker start",
+    ],
+)
+def test_a_value_that_cannot_be_is_damage(flipped: Path, words: str) -> None:
+    result = CliRunner().invoke(root, ["--db", str(flipped), *words.split()])
+    assert result.exit_code == 1
+    said = result.stdout if words == "doctor" else result.stderr
+    assert re.search(r"is damaged \(.*(state of job a is 'pendiog'|state IN)", said)
+    assert "Restore a backup, or set the value right" in " ".join(said.split())
+    assert "should not happen" not in said
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "read"),
+    [
+        ("argv", '["tr]', lambda queue: queue.job("a")),
+        ("argv", '["tr]', lambda queue: queue.claim("w1")),
+        ("env", "{", lambda queue: queue.claim("w1")),
+        ("command", b"\xff\xfe".decode("latin-1"), None),
+    ],
+)
+def test_a_value_that_cannot_be_read_is_damage(
+    tmp_path: Path, column: str, value: str, read: Callable[[Queue], object] | None
+) -> None:
+    path = tmp_path / "queue.db"
+    queue = open_store(str(path))
+    queue.enqueue([NewJob(argv=("true",), id="a")])
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        if read is None:  # no UTF-8
+            other.execute("UPDATE job SET argv = NULL, command = CAST(x'fffe' AS TEXT)")
+        else:
+            other.execute(f"UPDATE job SET {column} = ?", (value,))
+    with pytest.raises(StoreDamaged, match=rf"is damaged \(.*{column}"):
+        (read or (lambda queue: queue.job("a")))(queue)
+    queue.close()
+
+
+def test_every_value_that_the_schema_rules_out_is_found(tmp_path: Path) -> None:
+    """Where SQLite may only read it looks at no CHECK, so they are looked at one by one."""
+    queue = open_store(str(tmp_path / "queue.db"))
+    tables = queue._database.connection().execute("SELECT sql FROM sqlite_master").fetchall()
+    schema = " ".join(sql for (sql,) in tables if sql and sql.startswith("CREATE TABLE"))
+    found = [check for (sql,) in tables if sql and "CHECK" in sql for check in checks_of(sql)]
+    assert len(found) == schema.count("CHECK") > 20
+    assert all(check.count("(") == check.count(")") for check in found)
+    queue.enqueue([NewJob(command="true", max_retries=1)])
+    check_integrity(queue.path)
+    with closing(sqlite3.connect(queue.path, isolation_level=None)) as other:
+        other.execute("PRAGMA ignore_check_constraints = 1")
+        other.execute("UPDATE job SET max_retries = -1")
+    with pytest.raises(StoreDamaged, match=r"row 1 of job .*max_retries BETWEEN"):
+        check_integrity(queue.path)
+    queue.close()
+
+
+def test_signals_are_served_though_the_store_is_damaged(rig: Rig) -> None:
+    foreground = rig.foreground("--count", "2")
+    running = rig.add("echo up > up; sleep 60")
+    rig.file("up")
+    waiting = rig.add("true", delay=3600)
+    rig.queue.registry.order("default", count=2)
+    for job_id in (waiting, running):
+        flip_state(rig.queue.path, job_id)
+    with closing(sqlite3.connect(rig.queue.path, isolation_level=None)) as other:
+        other.execute("PRAGMA ignore_check_constraints = 1")
+        other.execute("UPDATE worker SET kind = 'wormer' WHERE kind = 'worker'")
+
+    foreground.hears(signal.SIGINT)
+    until(lambda: "draining" in foreground.said())
+    heard_at = time.monotonic()
+    until(lambda: time.monotonic() - heard_at > 1.1)  # from then on it is meant
+    foreground.hears(signal.SIGINT)
+    assert foreground.exit_code() in (0, 1)
+    assert "Traceback" not in foreground.said()
+    assert "is damaged" in foreground.said()
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ from store import (
     database,
     open_store,
 )
-from store.database import APPLICATION_ID
+from store.integrity import APPLICATION_ID
 from store.migrations import LATEST
 from store.queue import Queue
 
