@@ -330,9 +330,10 @@ class Worker:
         if self._bell.fileno() in ready:
             self._bell.hush()
             self._looks_due = True
-        if _ORDERS in ready:
+        signals = self._wakeup.signals()
+        if _ORDERS in ready or signals:  # which may have ended the wait before it looked
             self._take_orders()
-        for _signal in self._wakeup.signals():
+        for _signal in signals:
             self._stopping, self._draining = self._draining, True
         now = time.monotonic()
         if now >= self._poll_at:
@@ -342,6 +343,8 @@ class Worker:
         self._heartbeat()
 
     def _take_orders(self) -> None:
+        if not self._supervised:
+            return
         try:
             orders = os.read(_ORDERS, 64).decode()
         except BlockingIOError:

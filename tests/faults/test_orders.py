@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
+import time
 from pathlib import Path
 
 from store import JobState, Worker
@@ -24,6 +27,7 @@ def test_a_supervisor_may_die_while_a_worker_waits_to_introduce_itself(
         given_up()
 
     until(lambda: not runs(worker.pid))
+    assert worker.id not in {entry.id for entry in rig.queue.registry.registered()}
     assert rig.queue.job(job_id).state is JobState.PENDING
     assert rig.history(job_id) == []
 
@@ -57,6 +61,21 @@ def test_no_job_is_taken_with_a_result_that_waited_while_the_supervisor_died(rig
     until(lambda: not runs(worker.pid))
     assert rig.queue.job(first).state is JobState.COMPLETED
     assert rig.history(second) == []
+
+
+def test_a_signal_after_the_supervisor_s_death_stops_what_runs(rig: Rig) -> None:
+    """The worker stands still until after its wait would have ended: it saw nothing of it."""
+    supervisor = rig.start()
+    job_id = rig.add(f"touch up; {gated()}")
+    until((rig.folder / "up").exists)
+    os.kill(rig.runner_of(job_id).pid, signal.SIGSTOP)
+    stopped_at = time.monotonic()
+    kill(supervisor)
+    until(lambda: time.monotonic() - stopped_at > 1.1)
+
+    rig.stop(now=True)
+
+    assert rig.reached(job_id, JobState.PENDING).attempts == 0
 
 
 def _started(rig: Rig, program: Program, late: Path) -> tuple[subprocess.Popen[bytes], Worker]:
