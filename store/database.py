@@ -304,6 +304,7 @@ class Database:
             connection.execute(f"PRAGMA synchronous = {self._synchronous}")
             for pragma in _PRAGMAS:
                 connection.execute(f"PRAGMA {pragma}")
+            connection.create_function("regexp", 2, _matches, deterministic=True)
         except BaseException:
             connection.close()
             raise
@@ -356,6 +357,12 @@ class Database:
                 f"knows {migrations.LATEST}); it was not touched. Upgrade this queuectl-tui"
             )
         return version
+
+
+def _matches(pattern: str, text: str | None) -> bool:
+    from store.filtering import matches
+
+    return matches(pattern, text)
 
 
 def parse_url(url: str) -> Path:

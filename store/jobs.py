@@ -550,6 +550,20 @@ class Leftover(NamedTuple):
     behind_more: bool
 
 
+class Term(NamedTuple):
+    """One condition of a filter; ``store.filtering`` reads them.
+
+    ``field`` is empty where a text is looked for anywhere. ``test`` is ``has`` (a text that is in
+    it, ignoring case), ``~`` (a regular expression), ``=`` (one of ``values``) or a comparison.
+    Durations are seconds.
+    """
+
+    field: str
+    test: str
+    values: tuple[str, ...]
+    negated: bool = False
+
+
 class JobFilter(NamedTuple):
     """Which jobs are meant; every given part must hold.
 
@@ -566,6 +580,7 @@ class JobFilter(NamedTuple):
     error: str | None = None
     schedule: str | None = None
     held: bool | None = None
+    terms: tuple[Term, ...] = ()
 
 
 class Order(NamedTuple):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import operator
 import sqlite3
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial, reduce
 from typing import Any
 
 import peewee
@@ -23,6 +24,7 @@ from store.jobs import (
     JobFilter,
     JobState,
     Order,
+    Term,
 )
 from store.models import AttemptRow, JobRow
 
@@ -230,6 +232,7 @@ def conditions(wanted: JobFilter) -> list[Any]:
         found.append(JobRow.schedule == wanted.schedule)
     if wanted.held is not None:
         found.append(peewee.SQL(_HELD if wanted.held else "held = 0"))
+    found += map(_condition, wanted.terms)
     if wanted.search:
         fields = (JobRow.id, JobRow.command, JobRow.argv, JobRow.label)
         found.append(
@@ -239,6 +242,49 @@ def conditions(wanted: JobFilter) -> list[Any]:
             | fn.COALESCE(fields[3].contains(wanted.search), 0)
         )
     return found
+
+
+_ANYWHERE = (JobRow.id, JobRow.command, JobRow.argv, JobRow.label, JobRow.last_error)
+_NOW = "(julianday('now') - 2440587.5) * 86400000"
+_TERM_COLUMNS: Mapping[str, Any] = {
+    "state": JobRow.state,
+    "queue": JobRow.queue,
+    "label": JobRow.label,
+    "error": JobRow.last_error,
+    "worker": JobRow.worker,
+    "exit": JobRow.exit_code,
+    "took": peewee.SQL(f"(coalesce(finished_at, {_NOW}) - started_at) / 1000"),
+    "age": peewee.SQL(f"({_NOW} - created_at) / 1000"),
+}
+_COMPARED: Mapping[str, Callable[[Any, float], Any]] = {
+    ">": operator.gt,
+    "<": operator.lt,
+    ">=": operator.ge,
+    "<=": operator.le,
+    "=": operator.eq,
+}
+
+
+def _condition(term: Term) -> Any:
+    """A term as a condition that is never NULL, so that it can be turned round."""
+    columns = _ANYWHERE if not term.field else (_TERM_COLUMNS.get(term.field),)
+    found = reduce(operator.or_, (_test(term, column) for column in columns))
+    return found == 0 if term.negated else found
+
+
+def _test(term: Term, column: Any) -> Any:
+    (value, *_) = term.values
+    if term.field == "held":
+        return JobRow.held == (value == "yes")
+    if term.test == "has":
+        found = column.contains(value)
+    elif term.test == "~":
+        found = column.regexp(value)
+    elif term.field in ("exit", "took", "age"):
+        found = _COMPARED[term.test](column, float(value))
+    else:
+        found = column.in_(term.values)
+    return fn.COALESCE(found, 0)
 
 
 _HELD = "seq IN (SELECT seq FROM job INDEXED BY job_on_hold WHERE held = 1)"

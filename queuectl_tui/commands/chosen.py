@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from queuectl_tui import streams
-from queuectl_tui.commands.options import ids_argument, require_filled, states_option
+from queuectl_tui.commands.options import (
+    filter_option,
+    ids_argument,
+    narrowed,
+    require_filled,
+    states_option,
+)
 from queuectl_tui.text import counted
 from store import Job, JobFilter, JobState, NotRetried, Order, QueueError, WrongState
 
@@ -107,21 +113,24 @@ def chosen_jobs(
         click.option(
             "--search", metavar="TEXT", help="All with this text in id, command or label."
         ),
+        filter_option,
         click.option("--dry-run", is_flag=True, help="Print the ids of the jobs that are meant."),
     )
 
     def decorate(function: Function) -> Function:
         @wraps(function)
         def command(
+            *,
             ids: tuple[str, ...],
             in_states: tuple[JobState, ...],
             in_queue: str | None,
             with_label: str | None,
             search: str | None,
+            asked: JobFilter | None,
             **rest: Any,
         ) -> Any:
             given = {queue_option: in_queue, label_option: with_label, "--search": search}
-            filtered = require_filled(given) or bool(in_states)
+            filtered = require_filled(given) or bool(in_states) or asked is not None
             if filtered and ids:
                 raise click.UsageError("Give ids or a filter, not both.")
             if not (filtered or ids or or_else):
@@ -130,12 +139,14 @@ def chosen_jobs(
                 if state not in states:
                     problem = f"{state.label} jobs cannot be {done}"
                     raise click.BadParameter(problem, param_hint="--state")
-            wanted = JobFilter(
-                states=frozenset(in_states) or unless_told or states,
+            named = asked.states & states if asked is not None else frozenset()
+            chosen = JobFilter(
+                states=frozenset(in_states) or named or unless_told or states,
                 queue=in_queue,
                 label=with_label,
                 search=search,
             )
+            wanted = narrowed(chosen, asked)
             return function(chosen=Chosen(ids, wanted if filtered else None, states, done), **rest)
 
         decorated: Function = command

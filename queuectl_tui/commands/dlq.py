@@ -13,9 +13,11 @@ from queuectl_tui.commands.narration import tell_if_unserved
 from queuectl_tui.commands.options import (
     CommandGroup,
     all_option,
+    filter_option,
     ids_argument,
     json_option,
     label_option,
+    narrowed,
     queue_option,
     require_filled,
     search_option,
@@ -39,7 +41,7 @@ def command() -> None:
 
 
 def _filters(function: Callable[..., Any]) -> Callable[..., Any]:
-    return queue_option(search_option(label_option(function)))
+    return queue_option(search_option(label_option(filter_option(function))))
 
 
 @command.command("list")
@@ -47,11 +49,17 @@ def _filters(function: Callable[..., Any]) -> Callable[..., Any]:
 @json_option
 @show_env_option
 def list_dead(
-    *, queue: str | None, search: str | None, label: str | None, as_json: bool, show_env: bool
+    *,
+    queue: str | None,
+    search: str | None,
+    label: str | None,
+    asked: JobFilter | None,
+    as_json: bool,
+    show_env: bool,
 ) -> None:
     """List dead jobs, newest first."""
     store = current_queue()
-    wanted = _dead(queue, search, label)
+    wanted = _dead(queue, search, label, asked)
     if as_json:
         found = store.iter_jobs(wanted)
         print_json_array(job_to_json(job, show_env=show_env) for job in found)
@@ -71,6 +79,7 @@ def retry(
     queue: str | None,
     search: str | None,
     label: str | None,
+    asked: JobFilter | None,
     dry_run: bool,
 ) -> None:
     """Run dead jobs again, their attempts back at 0: named ones, or all that match a filter.
@@ -79,7 +88,7 @@ def retry(
     with the same key the newest runs.
     """
     store = current_queue()
-    chosen = _chosen(ids, everything, _dead(queue, search, label))
+    chosen = _chosen(ids, everything, _dead(queue, search, label, asked))
     if chosen.wanted is not None:
         retried = store.retry_matching(chosen.wanted, dry_run=dry_run)
     else:
@@ -107,12 +116,13 @@ def delete(
     queue: str | None,
     search: str | None,
     label: str | None,
+    asked: JobFilter | None,
     dry_run: bool,
     yes: bool,
 ) -> None:
     """Remove dead jobs with their history and logs: named ones, or all that match a filter."""
     store = current_queue()
-    chosen = _chosen(ids, everything, _dead(queue, search, label))
+    chosen = _chosen(ids, everything, _dead(queue, search, label, asked))
     if dry_run:
         chosen.print_ids(store)
         return
@@ -126,13 +136,17 @@ def delete(
     streams.narrate(f"{count} deleted")
 
 
-def _dead(queue: str | None, search: str | None, label: str | None) -> JobFilter:
-    return JobFilter(states=frozenset({JobState.DEAD}), queue=queue, search=search, label=label)
+def _dead(
+    queue: str | None, search: str | None, label: str | None, asked: JobFilter | None
+) -> JobFilter:
+    dead = JobFilter(states=frozenset({JobState.DEAD}), queue=queue, search=search, label=label)
+    return narrowed(dead, asked)
 
 
 def _chosen(ids: tuple[str, ...], everything: bool, wanted: JobFilter) -> Chosen:
     given = {"--queue": wanted.queue, "--search": wanted.search, "--label": wanted.label}
-    filtered = require_filled(given) or everything
+    by_terms = wanted._replace(queue=None, search=None, label=None) != JobFilter(wanted.states)
+    filtered = require_filled(given) or by_terms or everything
     if bool(ids) is filtered:
         raise click.UsageError("Give ids, a filter, or --all.")
     return Chosen(ids, wanted if filtered else None, wanted.states, "treated as dead")

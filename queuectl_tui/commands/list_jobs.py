@@ -11,8 +11,10 @@ import click
 from queuectl_tui import streams
 from queuectl_tui.commands.options import (
     Count,
+    filter_option,
     json_option,
     label_option,
+    narrowed,
     queue_option,
     search_option,
     show_env_option,
@@ -42,6 +44,7 @@ _NEWEST_FIRST = ("created", "updated", "finished")
 @queue_option
 @label_option
 @search_option
+@filter_option
 @click.option("--held", is_flag=True, help="Only held jobs.")
 @click.option("--sort", default="created", metavar="COLUMN", help=", ".join(SORT_COLUMNS) + ".")
 @click.option("--reverse", is_flag=True)
@@ -56,6 +59,7 @@ def command(
     queue: str | None,
     label: str | None,
     search: str | None,
+    asked: JobFilter | None,
     held: bool,
     sort: str,
     reverse: bool,
@@ -67,9 +71,10 @@ def command(
 ) -> None:
     """List jobs, newest first."""
     store = current_queue()
-    wanted = JobFilter(
+    named = JobFilter(
         states=frozenset(states), queue=queue, label=label, search=search, held=held or None
     )
+    wanted = narrowed(named, asked)
     order = _order(sort, reverse=reverse)
     if watch and as_json:
 

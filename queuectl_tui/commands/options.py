@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from store import InvalidInput, JobState
+from store import InvalidInput, JobFilter, JobState
 from store.fielderrors import did_you_mean
 from store.kinds import NAME_PATTERN
 from store.timespec import parse_duration, require_unit
@@ -45,6 +45,40 @@ class CommandGroup(click.Group):
 
             ctx.fail(no_such_command(str(ctx.info_name), args[0], self.commands))
         return super().resolve_command(ctx, args)
+
+
+class Filter(click.ParamType[JobFilter]):
+    """A line in the language of the app's filter."""
+
+    name = "filter"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> JobFilter:
+        from store.filtering import require_filter
+
+        try:
+            return require_filter(value)
+        except InvalidInput as error:
+            self.fail(str(error), param, ctx)
+
+
+filter_option = click.option(
+    "--filter",
+    "asked",
+    type=Filter(),
+    metavar="TERMS",
+    help='As in the app: words, !word, ~regex, state:dead error:"timed out" took:>10m age:<1h.',
+)
+
+
+def narrowed(wanted: JobFilter, asked: JobFilter | None) -> JobFilter:
+    """What matches both. Raises ``InvalidInput`` where nothing can."""
+    if asked is None:
+        return wanted
+    from store.filtering import both
+
+    return both(wanted, asked)
 
 
 def _each_once(_: click.Context, __: click.Parameter, ids: tuple[str, ...]) -> tuple[str, ...]:

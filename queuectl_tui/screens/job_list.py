@@ -26,7 +26,6 @@ from queuectl_tui.screens.sort_picker import SortPicker
 from queuectl_tui.screens.talk import complain, copy, say, voice_of
 from queuectl_tui.widgets.banner import Banner
 from queuectl_tui.widgets.filter_bar import FilterBar
-from queuectl_tui.widgets.filter_terms import Terms
 from queuectl_tui.widgets.job_table import JobTable
 from queuectl_tui.widgets.list_title import ListTitle
 from queuectl_tui.widgets.output_preview import OutputPreview
@@ -88,7 +87,8 @@ class JobListScreen(LiveScreen[ListPicture]):
     def __init__(self, session: Session) -> None:
         super().__init__(session)
         self.order = self._first_order()
-        self.terms = Terms()
+        self.asked = JobFilter()
+        """What the filter line asks for."""
         self.actions = JobActions(session, voice_of(self))
         self._workers: tuple[Worker, ...] = ()
         self._shown: JobFilter | None = None
@@ -130,7 +130,7 @@ class JobListScreen(LiveScreen[ListPicture]):
 
     @property
     def filter(self) -> JobFilter:
-        return self.terms.narrow(self.states)
+        return self.asked._replace(states=self.asked.states or self.states)
 
     @property
     def table(self) -> JobTable:
@@ -289,7 +289,7 @@ class JobListScreen(LiveScreen[ListPicture]):
 
     @on(FilterBar.Changed)
     def _filter_changed(self, event: FilterBar.Changed) -> None:
-        self.terms = event.terms
+        self.asked = event.wanted
         self.ask()
 
     @on(FilterBar.Left)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from typing import ClassVar
 
 from textual import on
@@ -11,10 +13,14 @@ from textual.containers import Horizontal
 from textual.message import Message
 from textual.widgets import Input
 
-from queuectl_tui.widgets.filter_terms import Terms, parse_terms
 from queuectl_tui.widgets.one_line import OneLine, Piece
+from store import JobFilter, JobState
+from store.filtering import completions, parse_filter
 
-_HELP = "state: queue: exit: · esc clears"
+_HELP = "words, !word, ~regex, state: … · ⇥ completes"
+
+
+_STATES = [state.label.lower() for state in JobState]
 
 
 class FilterBar(Horizontal):
@@ -22,22 +28,32 @@ class FilterBar(Horizontal):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "clear", "clear", id="filter.clear", tooltip="Clear the filter"),
+        Binding(
+            "tab",
+            "complete",
+            "complete",
+            key_display="⇥",
+            id="filter.complete",
+            tooltip="Complete a term or its value",
+        ),
         Binding("down", "keep", "keep", id="filter.keep", tooltip="Keep it, back to the rows"),
     ]
 
     class Changed(Message):
         """Another filter is asked for."""
 
-        def __init__(self, terms: Terms) -> None:
+        def __init__(self, wanted: JobFilter) -> None:
             super().__init__()
-            self.terms = terms
+            self.wanted = wanted
 
     class Left(Message):
         """Typing is over; the filter stays."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._terms = Terms()
+        self._wanted = JobFilter()
+        self.values: Mapping[str, list[str]] = {}
+        """What there is of queues and the like, for completion."""
 
     @property
     def line(self) -> str:
@@ -67,11 +83,22 @@ class FilterBar(Horizontal):
     @on(Input.Changed)
     def _typed(self, event: Input.Changed) -> None:
         event.stop()
-        terms = parse_terms(event.value)
-        self._note(terms.problem)
-        if terms != self._terms:
-            self._terms = terms
-            self.post_message(self.Changed(terms))
+        wanted, problem = parse_filter(event.value)
+        self._note(problem)
+        if wanted != self._wanted:
+            self._wanted = wanted
+            self.post_message(self.Changed(wanted))
+
+    def action_complete(self) -> None:
+        """Writes what all that may follow begins with, and names what that is."""
+        box = self.query_one(Input)
+        found = completions(box.value, {"state": _STATES, **self.values})
+        if not found:
+            return
+        box.value = os.path.commonprefix(found)  # noqa: RUF071 - of characters
+        box.cursor_position = len(box.value)
+        if len(found) > 1:
+            self._note(" ".join(each.rpartition(" ")[2] for each in found))
 
     @on(Input.Submitted)
     def _submitted(self, event: Input.Submitted) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from queuectl_tui.widgets.one_line import OneLine, Part, Piece, fit, measure
 from store import JobFilter, JobState, Order
+from store.filtering import as_typed
 
 _ERROR = 40
 
@@ -100,4 +101,6 @@ def _which(name: str, wanted: JobFilter) -> list[Part]:
         )
     if wanted.search is not None:
         parts.append(Part(6, (Piece(f"“{wanted.search}”", "$accent"),)))
+    if wanted.terms:
+        parts.append(Part(6, (Piece(" ".join(map(as_typed, wanted.terms)), "$accent"),)))
     return parts

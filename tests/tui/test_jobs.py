@@ -302,3 +302,19 @@ async def test_another_filter_begins_at_the_top(backstage: Backstage) -> None:
         await stage.press("enter")
         await stage.until(lambda: stage.table.total == 80)
         assert stage.table.cursor_key == "video38"
+
+
+async def test_the_dead_are_found_by_what_went_wrong(backstage: Backstage) -> None:
+    backstage.dead("dead1", error="exit 3: connection refused")
+    backstage.dead("dead2", error="exit 3: no such host")
+    async with opened(backstage) as stage:
+        await stage.press("D")
+        await stage.until(lambda: stage.rows() == ["dead2", "dead1"])
+        await stage.press("slash")
+        await stage.write("refused")
+        await stage.until(lambda: stage.rows() == ["dead1"])
+        await stage.write(" !exit")
+        await stage.press("tab")
+        await stage.write("3")
+        await stage.until(lambda: stage.rows() == [])
+        await stage.until_shown("refused !exit:3")

@@ -8,10 +8,8 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from queuectl_tui.widgets.columns import Cell, Column, cut, place
-from queuectl_tui.widgets.filter_terms import parse_terms
 from queuectl_tui.widgets.store_header import sparkline
 from queuectl_tui.widgets.viewport import Viewport
-from store import JobState
 
 
 @pytest.mark.parametrize(
@@ -95,18 +93,6 @@ def test_a_cursor_in_sight_stays_in_sight(
         after = view.follow(position, total)
         assert after.sees(position)
         assert 0 <= after.top <= max(0, total - height)
-
-
-def test_terms_are_read_while_they_are_typed() -> None:
-    terms = parse_terms("ffmpeg state:de queue:video exit:137 out.mp4")
-    assert terms.search == "ffmpeg out.mp4"
-    assert terms.states == {JobState.DEAD}
-    assert (terms.queue, terms.exit_code, terms.problem) == ("video", 137, "")
-    assert parse_terms("state:").states == frozenset()
-    assert parse_terms("state:RUNNING").states == {JobState.PROCESSING}
-    assert parse_terms("state:nope").problem == "no state begins with 'nope'"
-    assert parse_terms("exit:x").problem == "exit: takes a number"
-    assert parse_terms("http://x").search == "http://x"
 
 
 def test_a_sparkline_is_scaled_to_its_highest() -> None:
