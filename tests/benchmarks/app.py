@@ -1,4 +1,7 @@
-"""The app over a million jobs, in a pseudo-terminal: ``python tests/benchmarks/app.py``."""
+"""The app in a pseudo-terminal: ``python tests/benchmarks/app.py [frames] [keys]``.
+
+``frames`` tells how many bytes it sends, ``keys`` how long one waits, over a million jobs.
+"""
 
 from __future__ import annotations
 
@@ -14,16 +17,20 @@ from pathlib import Path
 import pexpect
 import psutil
 import pyte
-from measure import Filling, Row, percentile, store
+from measure import Filling, Row, percentile, store, wait_until
 
 from queuectl_tui.widgets.job_columns import job_columns, sort_titles
-from store import NewJob
+from store import JobFilter, JobState, NewJob
+from store.queue import Queue
 from workers import start_detached
 
 _COLUMNS, _LINES = 120, 36
 _KEY, _FIRST_ROWS, _FILTERED, _MEMORY = 25, 700, 500, 100  # ms, ms, ms, MB
 _TIMES = 15
 _PATIENCE, _MOMENT = 60.0, 0.03  # seconds
+_PAINTED = 0.6  # seconds without a byte after which a key has been answered
+_READ = 2.5  # seconds within which a change in the store is shown
+_IDLE, _BUSY = 60.0, 15.0  # seconds
 Holds = Callable[[str], object]
 
 
@@ -62,6 +69,19 @@ class Terminal:
             self._stream.feed(data)
         self._unread.clear()
 
+    def sent(self, keys: str = "", *, seconds: float = 0.0, quiet: float = _PAINTED) -> int:
+        """How many bytes come after ``keys``: for ``seconds``, then until it is ``quiet``."""
+        self.settle()
+        self.child.send(keys.encode())
+        count, begun = 0, time.perf_counter()
+        while True:
+            left = begun + seconds - time.perf_counter()
+            if not select.select([self.child.child_fd], [], [], max(left, quiet))[0]:
+                return count
+            data = os.read(self.child.child_fd, 65_536)
+            self._stream.feed(data)
+            count += len(data)
+
     def until(self, holds: Holds) -> float:
         """The ms since the keys were pressed; what it takes to read the picture isn't counted."""
         at = self._shown_at
@@ -81,6 +101,83 @@ class Terminal:
         while select.select([self.child.child_fd], [], [], _MOMENT)[0]:
             came.append((time.perf_counter(), os.read(self.child.child_fd, 65_536)))
         return came
+
+
+def frames(rounds: int) -> Iterator[Row]:
+    """Bytes sent for what changes on the screen, 120×36, 256 colours, jobs in every state"""
+    with store(Filling(ready=1000, ended=4000)) as queue:
+        _run_some(queue)
+        terminal = Terminal(queue.path)
+        try:
+            terminal.until(_cursor)
+            terminal.sent(seconds=_READ)
+            yield from _answers(terminal, rounds)
+            yield from _changes(terminal, queue, rounds)
+        finally:
+            terminal.child.close(force=True)
+
+
+def _run_some(queue: Queue) -> None:
+    """Jobs of today: done, dead, retrying, running, and waiting."""
+    queue.enqueue(
+        NewJob(command=command, queue="now", max_retries=retries)
+        for command, retries in (("true", 0), ("echo no such table >&2; exit 3", 0)) * 8
+    )
+    queue.enqueue(NewJob(command=f"sleep {600 + at}", queue="now") for at in range(2))
+    queue.enqueue(NewJob(command=f"./later.sh {at}", delay=86_400) for at in range(5))
+    start_detached(queue, count=3, queues=["now"])
+    running = JobFilter(states=frozenset({JobState.PROCESSING}))
+    waiting = JobFilter(states=frozenset({JobState.PENDING}), queue="now")
+    wait_until(lambda: queue.count(running) == 2 and not queue.count(waiting))
+
+
+def _answers(terminal: Terminal, rounds: int) -> Iterator[Row]:
+    terminal.sent("z")
+    yield _bytes("j, preview closed", [terminal.sent("j") for _ in range(4 * rounds)], 500)
+    terminal.sent("z")
+    yield _bytes("j", [terminal.sent("j") for _ in range(4 * rounds)], None)
+    for keys, back, goal, returned in (
+        (":", "\x1b", 2_500, None),
+        ("W", "q", 6_000, 6_000),
+        ("D", "q", 6_000, 6_000),
+        ("?", "\x1b", 8_000, None),
+        ("\r", "q", None, 6_000),
+    ):
+        there, again = [], []
+        for _ in range(rounds):
+            there.append(terminal.sent(keys))
+            again.append(terminal.sent(back))
+        name = "Enter, a job" if keys == "\r" else keys
+        yield _bytes(name, there, goal)
+        yield _bytes("  and back", again, returned)
+
+
+def _changes(terminal: Terminal, queue: Queue, rounds: int) -> Iterator[Row]:
+    terminal.sent("g")
+    waiting = queue.ids(JobFilter(queue="default", states=frozenset({JobState.PENDING})))
+    waiting = [each for each in sorted(waiting) if each not in terminal.picture]
+    in_sight = list(queue.enqueue(NewJob(command="true") for _ in range(rounds)))
+    terminal.sent(seconds=_READ)
+    seen, unseen = [], []
+    for at in range(rounds):
+        queue.cancel([in_sight[at]])
+        seen.append(terminal.sent(seconds=_READ))
+        queue.cancel([waiting[at]])
+        unseen.append(terminal.sent(seconds=_READ))
+    yield _bytes("one changed job in sight", seen, 400)
+    yield _bytes("one changed job out of sight", unseen, 150)
+    count, until = 0, time.perf_counter() + _BUSY
+    while time.perf_counter() < until:
+        queue.enqueue([NewJob(command="true", queue="now")])
+        count += terminal.sent(seconds=1.0, quiet=0.0)
+    yield Row("1 job/s, run", "bytes/s", count / _BUSY, at_most=3000)
+    terminal.sent(seconds=_READ)
+    yield _bytes(f"idle, {_IDLE:.0f} s", [terminal.sent(seconds=_IDLE)], 1000)
+
+
+def _bytes(what: str, counts: list[int], goal: float | None) -> Row:
+    """The most that it took."""
+    return Row(what, "bytes", max(counts), at_most=goal)
 
 
 def app(rounds: int) -> Iterator[Row]:
@@ -163,5 +260,8 @@ def _sorted(terminal: Terminal, column: str) -> list[float]:
 
 
 if __name__ == "__main__":
-    for row in app(3):
-        print(f"  {row.what:<54} {row.shown:>16}  {row.goal}".rstrip(), flush=True)
+    parts = {"frames": frames, "keys": app}
+    for part in sys.argv[1:] or parts:
+        print(parts[part].__doc__, flush=True)
+        for row in parts[part](3):
+            print(f"  {row.what:<54} {row.shown:>16}  {row.goal}".rstrip(), flush=True)
