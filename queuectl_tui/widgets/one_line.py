@@ -17,6 +17,8 @@ from queuectl_tui.text import escape
 _CLOSE = 6
 """Cells between two changes that cost less to send than another beginning."""
 
+_SLACK = 4
+
 
 class Piece(NamedTuple):
     """A stretch of a line. ``text`` may come from outside; ``action`` is what a click does."""
@@ -88,6 +90,12 @@ def _cells(pieces: Iterable[Piece]) -> Iterator[tuple[str, str, str | None]]:
 def measure(pieces: Sequence[Piece]) -> int:
     """How many cells ``pieces`` take."""
     return sum(cell_len(escape(piece.text)) for piece in pieces)
+
+
+def steady(room: int, needed: int) -> int:
+    """How much room of ``room`` to keep for what needs ``needed`` cells now, so that a digit more
+    or less moves nothing beside it."""
+    return room if room - _SLACK <= needed <= room else needed
 
 
 def fit(parts: Sequence[Part], width: int, *, gap: str = "   ") -> list[Piece]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from queuectl_tui.text import GLYPHS
-from queuectl_tui.widgets.one_line import OneLine, Piece, measure
+from queuectl_tui.widgets.one_line import OneLine, Piece, measure, steady
 from store import JobState
 
 TABS: tuple[JobState | None, ...] = (
@@ -21,7 +21,17 @@ TABS: tuple[JobState | None, ...] = (
 )
 """The states behind keys 0 to 7; 0 shows all."""
 
-_ALL_STATES = frozenset(JobState)
+_CHANGE = len(" (+99)")
+_TOLD = (
+    JobState.DEAD,
+    JobState.FAILED,
+    JobState.COMPLETED,
+    JobState.PENDING,
+    JobState.PROCESSING,
+    JobState.CANCELLED,
+    JobState.BLOCKED,
+)
+"""Of which states it is told first how they have changed; each has a place for that."""
 _TROUBLE = frozenset({JobState.DEAD})
 _SHORT = ("ALL", "PEND", "BLOCK", "RUN", "RETRY", "DONE", "DEAD", "CANC")
 
@@ -32,11 +42,10 @@ class _Form:
 
     ``roomy`` ones stand two cells apart, in ``dense`` ones the word follows the number at once.
     ``brief`` ones have no number, no count where it is 0, and none of more than four characters.
-    What has changed is said of ``changes``.
     """
 
     words: Sequence[str]
-    changes: frozenset[JobState] = _TROUBLE
+    changes: bool = True
     roomy: bool = False
     dense: bool = False
     brief: bool = False
@@ -50,6 +59,7 @@ class StateTabs(OneLine):
         self._counts: Mapping[JobState, int] = {}
         self._active: frozenset[JobState] = frozenset()
         self._seen: Mapping[JobState, int] = {}
+        self._room: dict[tuple[_Form, int], int] = {}
 
     @property
     def counts(self) -> Mapping[JobState, int]:
@@ -68,33 +78,44 @@ class StateTabs(OneLine):
         self._compose_line()
 
     def on_resize(self) -> None:
+        self._room.clear()
         self._compose_line()
 
     def _compose_line(self) -> None:
         for form in _FORMS:
-            pieces = self._pieces_as(form)
-            if measure(pieces) <= self.size.width:
+            pieces = self._pieces_as(form, frozenset())
+            room = self.size.width - measure(pieces)
+            if room >= (_CHANGE if form.changes and self._change(JobState.DEAD) else 0):
                 break
-        self.show(pieces)
+        told = _TOLD[: max(0, room // _CHANGE)] if form.changes else ()
+        self.show(self._pieces_as(form, frozenset(told)))
 
-    def _pieces_as(self, form: _Form) -> list[Piece]:
+    def _pieces_as(self, form: _Form, told: frozenset[JobState]) -> list[Piece]:
         pieces: list[Piece] = []
         for number in range(len(TABS)):
             if pieces and not form.roomy:
                 pieces.append(Piece(" "))
-            pieces += self._tab(number, form)
+            pieces += self._tab(number, form, told)
         return pieces
 
-    def _tab(self, number: int, form: _Form) -> list[Piece]:
+    def _tab(self, number: int, form: _Form, told: frozenset[JobState]) -> list[Piece]:
+        """The tab, and the room that it keeps for another digit, or for what changes."""
         state = TABS[number]
         active = state in self._active if state else not self._active
-        changed = self._change(state) if state in form.changes else []
         idle = " " if form.roomy else ""
+        before, after = ("[", "]") if active else (idle, idle)
+        label = self._label(number, form, "bold reverse" if active else "")
+        change = self._change(state) if state in told else []
+        needed = measure(label)
+        at = form, number
+        room = self._room[at] = steady(self._room.get(at, 0), needed)
+        left = room - needed + (_CHANGE - measure(change) if state in told else 0)
         return [
-            Piece("[" if active else idle, "bold"),
-            *self._label(number, form, "bold reverse" if active else ""),
-            *changed,
-            Piece("]" if active else idle, "bold"),
+            Piece(before, "bold"),
+            *label,
+            *change,
+            Piece(after, "bold"),
+            *([Piece(" " * left)] if left else []),
         ]
 
     def _label(self, number: int, form: _Form, emphasis: str) -> list[Piece]:
@@ -114,7 +135,13 @@ class StateTabs(OneLine):
     def _change(self, state: JobState) -> list[Piece]:
         change = self._counts.get(state, 0) - self._seen.get(state, self._counts.get(state, 0))
         style = "bold $error" if state in _TROUBLE else "$accent"
-        return [Piece(f" ({change:+})".replace("-", "−"), style)] if change else []
+        return [Piece(_signed(change), style)] if change else []
+
+
+def _signed(change: int) -> str:
+    sign = "+" if change > 0 else "−"
+    figure = _short_count(abs(change), exact_below=10_000)
+    return f" ({sign}{figure})" if len(figure) < 3 else f" {sign}{figure}"
 
 
 def _short_count(count: int, *, exact_below: int = 100_000) -> str:
@@ -129,13 +156,12 @@ def _short_count(count: int, *, exact_below: int = 100_000) -> str:
 
 _WORDS = tuple(state.label if state else "ALL" for state in TABS)
 _FORMS = (
-    _Form(_WORDS, _ALL_STATES, roomy=True),
     _Form(_WORDS, roomy=True),
     _Form(_SHORT, roomy=True),
     _Form(_SHORT, roomy=True, dense=True),
     _Form(_SHORT, dense=True),
     _Form(_SHORT, brief=True),
     _Form(tuple(word[:4] for word in _SHORT), brief=True),
-    _Form(tuple(GLYPHS[state] if state else "ALL" for state in TABS), frozenset(), brief=True),
+    _Form(tuple(GLYPHS[state] if state else "ALL" for state in TABS), changes=False, brief=True),
 )
 """The first that finds room is shown."""

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from enum import Enum
 
 from queuectl_tui.text import age
-from queuectl_tui.widgets.one_line import OneLine, Part, Piece, fit
+from queuectl_tui.widgets.one_line import OneLine, Part, Piece, fit, measure, steady
 from store import Status
 
 _BARS = "▁▂▃▄▅▆▇█"
 _MINUTES = 12
+_OLDEST = 5
 
 
 class Freshness(Enum):
@@ -43,6 +44,7 @@ class StoreHeader(OneLine):
         self._read_only = read_only
         self._health = Health()
         self._status: Status | None = None
+        self._room: dict[int, int] = {}
 
     def show_health(self, health: Health) -> None:
         self._health = health
@@ -53,6 +55,7 @@ class StoreHeader(OneLine):
         self._compose_line()
 
     def on_resize(self) -> None:
+        self._room.clear()
         self._compose_line()
 
     def _compose_line(self) -> None:
@@ -64,8 +67,15 @@ class StoreHeader(OneLine):
         if self._read_only:
             parts.append(Part(9, (Piece("READ-ONLY", "bold $warning"),)))
         if self._status is not None:
-            parts += _status_parts(self._status)
+            was_pending = _OLDEST in self._room
+            parts += [self._in_place(part) for part in _status_parts(self._status, was_pending)]
         self.show(fit(parts, self.size.width - 2))
+
+    def _in_place(self, part: Part) -> Part:
+        """``part`` in the room that it had, so that what follows stays where it is."""
+        needed = measure(part.pieces)
+        room = self._room[part.keep] = steady(self._room.get(part.keep, 0), needed)
+        return Part(part.keep, (*part.pieces, Piece(" " * (room - needed))))
 
 
 def freshness(health: Health) -> Piece:
@@ -82,11 +92,12 @@ def freshness(health: Health) -> Piece:
             return Piece(f"● LIVE{slow}", "$success")
 
 
-def _status_parts(status: Status) -> list[Part]:
+def _status_parts(status: Status, was_pending: bool) -> list[Part]:
     parts = [Part(8, tuple(_workers(status)))]
-    if status.oldest_pending_seconds is not None:
-        waited = age(status.oldest_pending_seconds)
-        parts.append(Part(5, (Piece("oldest pending ", "dim"), Piece(waited))))
+    oldest = status.oldest_pending_seconds
+    if oldest is not None or was_pending:
+        waited = "-" if oldest is None else age(oldest)
+        parts.append(Part(_OLDEST, (Piece("oldest pending ", "dim"), Piece(waited))))
     rate = f"{status.completed_per_minute:.3g}/min"
     parts.append(Part(7, (Piece(rate),)))
     parts.append(Part(2, (Piece(sparkline(_finished(status)), "$primary"),)))

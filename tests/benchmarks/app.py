@@ -31,6 +31,7 @@ _PATIENCE, _MOMENT = 60.0, 0.03  # seconds
 _PAINTED = 0.6  # seconds without a byte after which a key has been answered
 _READ = 2.5  # seconds within which a change in the store is shown
 _IDLE, _BUSY = 60.0, 15.0  # seconds
+_AGED = 65.0  # seconds after which ages change by the minute
 Holds = Callable[[str], object]
 
 
@@ -110,8 +111,9 @@ def frames(rounds: int) -> Iterator[Row]:
         terminal = Terminal(queue.path)
         try:
             terminal.until(_cursor)
-            terminal.sent(seconds=_READ)
+            terminal.sent(seconds=_AGED)
             yield from _answers(terminal, rounds)
+            queue.cancel(queue.ids(JobFilter(states=frozenset({JobState.PROCESSING}))))
             yield from _changes(terminal, queue, rounds)
         finally:
             terminal.child.close(force=True)

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
+from textual.geometry import Size
 
 from queuectl_tui.widgets.columns import Cell, Column, cut, place
-from queuectl_tui.widgets.store_header import sparkline
+from queuectl_tui.widgets.one_line import measure
+from queuectl_tui.widgets.state_tabs import StateTabs
+from queuectl_tui.widgets.store_header import StoreHeader, sparkline
 from queuectl_tui.widgets.viewport import Viewport
+from store import JobState, Status
 
 
 @pytest.mark.parametrize(
@@ -98,3 +104,40 @@ def test_a_cursor_in_sight_stays_in_sight(
 def test_a_sparkline_is_scaled_to_its_highest() -> None:
     assert sparkline([0, 1, 2, 4]) == "▁▃▅█"
     assert sparkline([0, 0]) == "▁▁"
+
+
+def _places(tabs: StateTabs) -> list[int]:
+    return [match.start() for match in re.finditer(r"\b[A-Z]{3,}", tabs.plain)]
+
+
+@pytest.mark.parametrize("width", [100, 120, 160])
+def test_a_changed_count_moves_no_other_tab(monkeypatch: pytest.MonkeyPatch, width: int) -> None:
+    monkeypatch.setattr(StateTabs, "size", Size(width, 1))
+    tabs = StateTabs()
+    counts = dict.fromkeys(JobState, 1000)
+    tabs.show_counts(counts, frozenset(), counts)
+    before = _places(tabs)
+    for state in JobState:
+        for change in (-997, -1, 1, 120):
+            tabs.show_counts({**counts, state: counts[state] + change}, frozenset())
+            assert _places(tabs) == before, tabs.plain
+            assert measure(tabs._pieces) <= width
+
+
+def test_a_changed_figure_moves_nothing_in_the_header(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(StoreHeader, "size", Size(120, 1))
+    header = StoreHeader("here", read_only=False)
+    status = Status({}, 4, 3, 0, (), 59.0, 12.4, ((5, 1), (6, 2)))
+    header.show_status(status)
+    before = _figures(header)
+    for oldest, rate, busy in ((None, 8.0, 2), (61.0, 9.0, 4), (3.0, 110.0, 0)):
+        header.show_status(
+            status._replace(
+                oldest_pending_seconds=oldest, completed_per_minute=rate, workers_busy=busy
+            )
+        )
+        assert _figures(header) == before, header.plain
+
+
+def _figures(header: StoreHeader) -> list[int]:
+    return [header.plain.index(text) for text in ("workers", "oldest", "▆█", "fail")]
