@@ -160,6 +160,8 @@ def _changes(terminal: Terminal, queue: Queue, rounds: int) -> Iterator[Row]:
     waiting = [each for each in sorted(waiting) if each not in terminal.picture]
     in_sight = list(queue.enqueue(NewJob(command="true") for _ in range(rounds)))
     terminal.sent(seconds=_READ)
+    terminal.sent("g")
+    assert all(each in terminal.picture for each in in_sight), terminal.picture
     seen, unseen = [], []
     for at in range(rounds):
         queue.cancel([in_sight[at]])
