@@ -260,17 +260,21 @@ def state_cell(job: Job) -> object:
     return _Word(job.shown_state)
 
 
-def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """A table with a heading, as wide as the terminal at most; the last column is cut first.
+def print_table(
+    columns: Sequence[str], rows: Iterable[Sequence[object]], *, header: bool = True
+) -> None:
+    """A table, as wide as the terminal at most; the last column is cut first.
 
     Numbers stand right, ``None`` is a dash, states have their colour. Cells needn't be escaped.
     """
     cells = [list(row) for row in rows]
     texts = [[_shown(cell) for cell in row] for row in cells]
-    widths = _fitted(_natural(columns, texts), line_width())
+    titles = columns if header else [""] * len(columns)
+    widths = _fitted(_natural(titles, texts), line_width())
     right = [any(map(_is_number, column)) for column in zip(columns, *cells, strict=True)]
     coloured = has_colour()
-    write(_line(columns, widths, right, [_BOLD if coloured else ""] * len(columns)))
+    if header:
+        write(_line(columns, widths, right, [_BOLD if coloured else ""] * len(columns)))
     for row, text in zip(cells, texts, strict=True):
         write(_line(text, widths, right, [_colour(cell) if coloured else "" for cell in row]))
 

@@ -9,6 +9,11 @@ import click
 
 from queuectl_tui import streams
 from queuectl_tui.commands.chosen import Chosen, print_ids, require_none_left
+from queuectl_tui.commands.columns import (
+    OF_DEAD,
+    columns_options,
+    print_columns,
+)
 from queuectl_tui.commands.narration import tell_if_unserved
 from queuectl_tui.commands.options import (
     CommandGroup,
@@ -19,16 +24,16 @@ from queuectl_tui.commands.options import (
     label_option,
     narrowed,
     queue_option,
+    refuse_with_json,
     require_filled,
     search_option,
     show_env_option,
     yes_option,
 )
 from queuectl_tui.confirm import confirm_deletion
-from queuectl_tui.output import job_to_json, print_json_array, print_table
+from queuectl_tui.output import job_to_json, print_json_array
 from queuectl_tui.session import current_queue
-from queuectl_tui.text import local_time
-from store import Job, JobFilter, JobState, Retried
+from store import JobFilter, JobState, Retried
 
 _dry_run_option = click.option(
     "--dry-run", is_flag=True, help="Print the ids of the jobs that are meant."
@@ -46,6 +51,7 @@ def _filters(function: Callable[..., Any]) -> Callable[..., Any]:
 
 @command.command("list")
 @_filters
+@columns_options
 @json_option
 @show_env_option
 def list_dead(
@@ -54,6 +60,8 @@ def list_dead(
     search: str | None,
     label: str | None,
     asked: JobFilter | None,
+    columns: tuple[str, ...] | None,
+    no_header: bool,
     as_json: bool,
     show_env: bool,
 ) -> None:
@@ -61,10 +69,12 @@ def list_dead(
     store = current_queue()
     wanted = _dead(queue, search, label, asked)
     if as_json:
+        refuse_with_json(columns=columns, no_header=no_header)
         found = store.iter_jobs(wanted)
         print_json_array(job_to_json(job, show_env=show_env) for job in found)
     else:
-        _print_dead(store.jobs(wanted), store.now())
+        jobs, chosen = store.jobs(wanted), columns or OF_DEAD
+        print_columns(store, jobs, chosen, header=not no_header, show_env=show_env)
 
 
 @command.command("retry")
@@ -150,21 +160,3 @@ def _chosen(ids: tuple[str, ...], everything: bool, wanted: JobFilter) -> Chosen
     if bool(ids) is filtered:
         raise click.UsageError("Give ids, a filter, or --all.")
     return Chosen(ids, wanted if filtered else None, wanted.states, "treated as dead")
-
-
-def _print_dead(jobs: list[Job], now: int) -> None:
-    print_table(
-        ("ID", "QUEUE", "TRY", "DIED", "EXIT", "COMMAND", "ERROR"),
-        [
-            (
-                job.id,
-                job.queue,
-                f"{job.attempts}/{job.max_retries + 1}",
-                None if job.finished_at is None else local_time(job.finished_at, now),
-                job.exit_code,
-                job.line,
-                job.last_error,
-            )
-            for job in jobs
-        ],
-    )

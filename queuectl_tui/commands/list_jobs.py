@@ -9,6 +9,12 @@ from typing import TYPE_CHECKING
 import click
 
 from queuectl_tui import streams
+from queuectl_tui.commands.columns import (
+    USUAL,
+    columns_options,
+    print_columns,
+    sort_column,
+)
 from queuectl_tui.commands.options import (
     Count,
     filter_option,
@@ -16,21 +22,16 @@ from queuectl_tui.commands.options import (
     label_option,
     narrowed,
     queue_option,
+    refuse_with_json,
     search_option,
     show_env_option,
     states_option,
 )
 from queuectl_tui.commands.watching import watch as watch_store
-from queuectl_tui.output import (
-    job_to_json,
-    print_json_array,
-    print_json_line,
-    print_table,
-    state_cell,
-)
+from queuectl_tui.output import job_to_json, print_json_array, print_json_line
 from queuectl_tui.session import current_queue
-from queuectl_tui.text import local_time
 from store import SORT_COLUMNS, Job, JobFilter, JobState, Order
+from store.fielderrors import did_you_mean
 
 if TYPE_CHECKING:
     from store.queue import Queue
@@ -50,6 +51,7 @@ _NEWEST_FIRST = ("created", "updated", "finished")
 @click.option("--reverse", is_flag=True)
 @click.option("--limit", "-n", type=Count(), metavar="N", help="At most so many.")
 @click.option("--offset", type=Count(), default=0, metavar="N", help="Without the first so many.")
+@columns_options
 @click.option("--watch", is_flag=True, help="Print again whenever something changes.")
 @json_option
 @show_env_option
@@ -65,6 +67,8 @@ def command(
     reverse: bool,
     limit: int | None,
     offset: int,
+    columns: tuple[str, ...] | None,
+    no_header: bool,
     watch: bool,
     as_json: bool,
     show_env: bool,
@@ -76,6 +80,16 @@ def command(
     )
     wanted = narrowed(named, asked)
     order = _order(sort, reverse=reverse)
+    if as_json:
+        refuse_with_json(columns=columns, no_header=no_header)
+
+    def show_table(rows: int) -> None:
+        jobs = store.jobs(wanted, order, limit=rows, offset=offset)
+        print_columns(store, jobs, columns or USUAL, header=not no_header, show_env=show_env)
+        total = store.count(wanted)
+        if len(jobs) < total:
+            streams.narrate(f"{len(jobs)} of {total}")
+
     if watch and as_json:
 
         def show() -> None:
@@ -85,12 +99,12 @@ def command(
         watch_store(store, show, as_json=True)
     elif watch:
         rows = _rows_on_screen() if limit is None else limit
-        watch_store(store, lambda: _print(store, wanted, order, rows, offset), as_json=False)
+        watch_store(store, lambda: show_table(rows), as_json=False)
     elif as_json:
         found = store.iter_jobs(wanted, order, limit=limit, offset=offset)
         print_json_array(_shown(store, found, show_env=show_env))
     else:
-        _print(store, wanted, order, _ROWS if limit is None else limit, offset)
+        show_table(_ROWS if limit is None else limit)
 
 
 def _shown(store: Queue, found: Iterable[Job], *, show_env: bool) -> Iterator[dict[str, object]]:
@@ -110,39 +124,10 @@ def _rows_on_screen() -> int:
     return max(1, shutil.get_terminal_size().lines - 3) if sys.stdout.isatty() else _ROWS
 
 
-def _print(store: Queue, wanted: JobFilter, order: Order, limit: int, offset: int) -> None:
-    jobs = store.jobs(wanted, order, limit=limit, offset=offset)
-    print_jobs(jobs, now=store.now())
-    total = store.count(wanted)
-    if len(jobs) < total:
-        streams.narrate(f"{len(jobs)} of {total}")
-
-
-def print_jobs(jobs: list[Job], *, now: int) -> None:
-    print_table(
-        ("ID", "STATE", "QUEUE", "PRI", "TRY", "CREATED", "EXIT", "COMMAND"),
-        [
-            (
-                job.id,
-                state_cell(job),
-                job.queue,
-                job.priority,
-                f"{job.attempts}/{job.max_retries + 1}",
-                local_time(job.created_at, now),
-                job.exit_code,
-                job.line,
-            )
-            for job in jobs
-        ],
-    )
-
-
 def _order(sort: str, *, reverse: bool) -> Order:
     """Times begin with the latest, everything else with the least."""
-    column = sort.lower().replace("-", "_").removesuffix("_at").removesuffix("_code")
-    column = "run_at" if column == "run" else column
+    column = sort_column(sort)
     if column not in SORT_COLUMNS:
-        raise click.BadParameter(
-            f"no such column: {sort}; one of {', '.join(SORT_COLUMNS)}", param_hint="--sort"
-        )
+        hint = did_you_mean(column, SORT_COLUMNS) or f"; one of {', '.join(SORT_COLUMNS)}"
+        raise click.BadParameter(f"no such column: {sort}{hint}", param_hint="--sort")
     return Order(column, reverse=reverse is not (column in _NEWEST_FIRST))

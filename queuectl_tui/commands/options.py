@@ -18,6 +18,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON."
 show_env_option = click.option(
     "--show-env", is_flag=True, help="Print the values of env, not a mask."
 )
+no_header_option = click.option("--no-header", is_flag=True, help="Print no heading.")
 yes_option = click.option("--yes", "-y", is_flag=True, help="Don't ask.")
 all_option = click.option("--all", "everything", is_flag=True, help="All that match.")
 queue_option = click.option("--queue", metavar="NAME", help="Only jobs of this queue.")
@@ -157,6 +158,13 @@ class Count(click.IntRange):
 
     def __init__(self, least: int = 0) -> None:
         super().__init__(least, 2**63 - 1)
+
+
+def refuse_with_json(*, no_header: bool, columns: tuple[str, ...] | None = None) -> None:
+    """Raises ``UsageError`` for what only a table has, where JSON is wanted."""
+    if columns or no_header:
+        option = "--columns" if columns else "--no-header"
+        raise click.UsageError(f"{option} goes without --json.")
 
 
 def require_filled(given: dict[str, str | None]) -> bool:

@@ -8,7 +8,13 @@ from contextlib import contextmanager
 import click
 
 from queuectl_tui import streams
-from queuectl_tui.commands.options import CommandGroup, Name, json_option
+from queuectl_tui.commands.options import (
+    CommandGroup,
+    Name,
+    json_option,
+    no_header_option,
+    refuse_with_json,
+)
 from queuectl_tui.output import print_json_array, print_table, queue_to_json
 from queuectl_tui.queue_limits import limits_text, most_running, slot_values, start_rate
 from queuectl_tui.session import current_queue
@@ -24,15 +30,17 @@ def command() -> None:
 
 
 @command.command("list")
+@no_header_option
 @json_option
-def list_queues(as_json: bool) -> None:
+def list_queues(no_header: bool, as_json: bool) -> None:
     """List queues with what waits and runs in them."""
     depths = current_queue().queues.all()
     if as_json:
+        refuse_with_json(no_header=no_header)
         print_json_array(map(queue_to_json, depths))
         return
     columns = ("QUEUE", "DEPTH", "RUNNING", "OLDEST", "PER MINUTE", "LIMITS", "PAUSED", "SLOTS")
-    print_table(columns, map(_row, depths))
+    print_table(columns, map(_row, depths), header=not no_header)
 
 
 _all_option = click.option("--all", "everything", is_flag=True, help="Every queue there is.")

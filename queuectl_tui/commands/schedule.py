@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from queuectl_tui import streams
+from queuectl_tui.commands.columns import USUAL, print_columns
 from queuectl_tui.commands.job_options import (
     VectorCommand,
     checked,
@@ -17,9 +18,16 @@ from queuectl_tui.commands.job_options import (
     require_program,
     taken_along,
 )
-from queuectl_tui.commands.list_jobs import print_jobs
 from queuectl_tui.commands.narration import tell_if_unserved
-from queuectl_tui.commands.options import CommandGroup, Duration, Name, json_option, yes_option
+from queuectl_tui.commands.options import (
+    CommandGroup,
+    Duration,
+    Name,
+    json_option,
+    no_header_option,
+    refuse_with_json,
+    yes_option,
+)
 from queuectl_tui.confirm import ask
 from queuectl_tui.output import (
     job_to_json,
@@ -102,12 +110,14 @@ def add(
 
 
 @command.command("list")
+@no_header_option
 @json_option
-def list_schedules(as_json: bool) -> None:
+def list_schedules(no_header: bool, as_json: bool) -> None:
     """List schedules with their next tick and what the last one made."""
     queue = current_queue()
     schedules, now = queue.schedules.all(), queue.now()
     if as_json:
+        refuse_with_json(no_header=no_header)
         print_json_array(map(schedule_to_json, schedules))
         return
     print_table(
@@ -125,6 +135,7 @@ def list_schedules(as_json: bool) -> None:
             )
             for schedule in schedules
         ],
+        header=not no_header,
     )
 
 
@@ -147,7 +158,7 @@ def show(name: str, as_json: bool) -> None:
     print_table(("NEXT",), [(local_time(tick, now),) for tick in ticks])
     if jobs:
         streams.write("\n")
-        print_jobs(jobs, now=now)
+        print_columns(queue, jobs, USUAL)
 
 
 @command.command()

@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from queuectl_tui import streams
-from queuectl_tui.commands.options import CommandGroup, Duration, Name, json_option, yes_option
+from queuectl_tui.commands.options import (
+    CommandGroup,
+    Duration,
+    Name,
+    json_option,
+    no_header_option,
+    refuse_with_json,
+    yes_option,
+)
 from queuectl_tui.confirm import confirm
 from queuectl_tui.output import print_json_array, print_table, worker_to_json
 from queuectl_tui.session import current_queue
@@ -143,19 +151,21 @@ def stop(now: bool, timeout: float | None, yes: bool, pool: str | None) -> int:
 
 
 @command.command("list")
+@no_header_option
 @json_option
-def list_workers(as_json: bool) -> None:
+def list_workers(no_header: bool, as_json: bool) -> None:
     """Supervisors and workers, with what they run and use."""
     import workers
 
     crew = workers.crew(current_queue())
     if as_json:
+        refuse_with_json(no_header=no_header)
         print_json_array(worker_to_json(worker) for worker in crew)
         return
     if not crew:
         _nothing_runs(None)
     columns = ("ID", "KIND", "POOL", "PID", "STATE", "JOB", "DONE", "FAILED", "CPU%", "MEM", "BEAT")
-    print_table(columns, [_row(worker) for worker in crew])
+    print_table(columns, [_row(worker) for worker in crew], header=not no_header)
 
 
 @command.command()
