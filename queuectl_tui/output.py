@@ -6,9 +6,9 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import zip_longest
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from queuectl_tui.streams import can_paint, write, write_bytes
 from queuectl_tui.text import escape, fit, timestamp, width
@@ -23,7 +23,7 @@ from store import (
     Worker,
     WorkerState,
 )
-from store.fields import FIELDS, is_default, to_json
+from store.fields import FIELDS, to_json
 from store.jobs import AttemptState
 from store.kinds import MASK, whole_or_fraction
 
@@ -69,35 +69,40 @@ _UNSAFE_IN_JSON = "[\x7f-\x9f\ud800-\udfff]"
 def job_to_json(job: Job, *, show_env: bool = False) -> dict[str, object]:
     """The fixed shape; beyond it the fields of which the job has another value than most, and
     ``paused``."""
-    given = {name: to_json(job, name) for name in _GIVEN}
     shape: dict[str, object] = {
-        **given,
-        "state": job.state.value,
-        "attempts": job.attempts,
-        "run_at": timestamp(job.run_at),
-        "env": dict(job.env) if show_env else dict.fromkeys(job.env, MASK),
-        "created_at": timestamp(job.created_at),
-        "updated_at": timestamp(job.updated_at),
-        "started_at": _time(job.started_at),
-        "finished_at": _time(job.finished_at),
-        "exit_code": job.exit_code,
-        "signal": job.signal,
-        "last_error": job.last_error,
-        "worker": job.worker,
+        name: job[at] if convert is None or job[at] is None else convert(job[at])
+        for name, at, convert in _FIXED
     }
-    fixed = {name: shape[name] for name in _FIXED}
-    beyond = {name: to_json(job, name) for name in _BEYOND if not is_default(job, name)}
-    return fixed | beyond | ({"paused": True} if job.paused else {})
+    shape["env"] = dict(job.env) if show_env else dict.fromkeys(job.env, MASK)
+    for name, at, default in _BEYOND:
+        if job[at] != default:
+            shape[name] = to_json(job, name)
+    if job.paused:
+        shape["paused"] = True
+    return shape
 
 
-_FIXED = (
-    *("id", "command", "argv", "state", "queue", "priority", "label", "attempts", "max_retries"),
-    *("timeout", "stop_grace", "run_at", "cwd", "env", "depends_on", "unique_key"),
-    *("backoff_base", "created_at", "updated_at", "started_at", "finished_at", "exit_code"),
-    *("signal", "last_error", "worker"),
+_CONVERTED: Mapping[str, Callable[[Any], object]] = {
+    name: field.kind.to_json for name, field in FIELDS.items() if field.kind.to_json
+} | {
+    "state": str,
+    **dict.fromkeys(("run_at", "created_at", "updated_at", "started_at", "finished_at"), timestamp),
+}
+_FIXED = tuple(
+    (name, Job._fields.index(name), _CONVERTED.get(name))
+    for name in (
+        *("id", "command", "argv", "state", "queue", "priority", "label", "attempts"),
+        *("max_retries", "timeout", "stop_grace", "run_at", "cwd", "env", "depends_on"),
+        *("unique_key", "backoff_base", "created_at", "updated_at", "started_at", "finished_at"),
+        *("exit_code", "signal", "last_error", "worker"),
+    )
 )
-_GIVEN = tuple(name for name in _FIXED if name in FIELDS)
-_BEYOND = tuple(name for name in Job._fields if name in FIELDS and name not in _FIXED)
+"""Names, where they are in a ``Job``, and what makes JSON of them where that is needed."""
+_BEYOND = tuple(
+    (name, Job._fields.index(name), field.default)
+    for name, field in FIELDS.items()
+    if name in Job._fields and name not in {name for name, *_ in _FIXED}
+)
 
 
 def attempt_to_json(attempt: Attempt) -> dict[str, object]:

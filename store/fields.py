@@ -357,8 +357,8 @@ def read_column(name: str, value: Any) -> Any:
 
 def to_json(job: Any, name: str) -> object:
     """A field of a ``Job`` or ``NewJob`` as a document has it."""
-    value = getattr(job, name)
-    return None if value is None else FIELDS[name].kind.to_json(value)
+    value, convert = getattr(job, name), FIELDS[name].kind.to_json
+    return value if value is None or convert is None else convert(value)
 
 
 def typed(job: Any, name: str) -> str:

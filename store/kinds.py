@@ -39,8 +39,8 @@ class Kind:
 
     ``check`` takes the value of a document, ``parse`` makes that of what a person typed (most
     problems are left for ``check`` to find), ``typed`` writes the clean value as a person would.
-    ``pack`` and ``unpack`` lead to the column and back, ``to_json`` to a document; an empty value
-    is packed as NULL, and NULL is read as the field's default.
+    ``pack`` and ``unpack`` lead to the column and back, ``to_json`` to a document, where that isn't
+    the value itself; an empty value is packed as NULL, and NULL is read as the field's default.
     """
 
     __slots__ = ("check", "pack", "parse", "to_json", "typed", "unpack")
@@ -53,7 +53,7 @@ class Kind:
         typed: Callable[[Any], str] = str,
         pack: Callable[[Any], object] | None = None,
         unpack: Callable[[Any], object] | None = None,
-        to_json: Callable[[Any], object] = _same,
+        to_json: Callable[[Any], object] | None = None,
     ) -> None:
         self.check = check
         self.parse = parse
