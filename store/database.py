@@ -217,6 +217,8 @@ class Database:
 
     def backup(self, target: Path) -> None:
         """Copy everything into the new file ``target`` while others read and write."""
+        from tempfile import TemporaryDirectory
+
         try:
             os.close(os.open(target, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
         except FileExistsError:
@@ -224,18 +226,24 @@ class Database:
         except OSError as error:
             raise QueueError(f"cannot create {target}: {error.strerror}") from error
         try:
-            with translated(target):
-                copy = sqlite3.connect(target, isolation_level=None)
-                self.connection().backup(copy)
-                copy.execute("PRAGMA journal_mode = DELETE")
-                copy.execute(
-                    "UPDATE meta SET value = lower(hex(randomblob(8))) WHERE name = 'store_id'"
-                )
-                copy.execute("DELETE FROM worker")
-                copy.close()
+            # Where nobody else may put a journal beside it: the target's folder may be shared.
+            with translated(target), TemporaryDirectory(dir=target.parent) as private:
+                path = Path(private, target.name)
+                self._copy_into(path)
+                os.replace(path, target)
         except BaseException:
             target.unlink(missing_ok=True)
             raise
+
+    def _copy_into(self, path: Path) -> None:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as copy:
+            self.connection().backup(copy)
+            copy.execute("PRAGMA journal_mode = DELETE")
+            copy.execute(
+                "UPDATE meta SET value = lower(hex(randomblob(8))) WHERE name = 'store_id'"
+            )
+            copy.execute("DELETE FROM worker")
 
     def checkpoint(self) -> int:
         """Move the write-ahead log into the database as far as readers allow, without waiting.

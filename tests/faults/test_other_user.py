@@ -278,6 +278,22 @@ def test_a_log_made_beforehand_leaks_nothing(shared: Path) -> None:
         assert Path(f"{db}-wal").read_bytes() == b""
 
 
+def test_a_backup_into_a_shared_folder_leaks_nothing(shared: Path, tmp_path: Path) -> None:
+    db, target = tmp_path / "queue.db", shared / "copy.db"
+    program = Program(str(db))
+    assert program.run("enqueue", "--env", "TOKEN=secret", "--id", "a", "true").returncode == 0
+    planted = [Path(f"{target}{end}") for end in ("-journal", "-wal", "-shm")]
+    by_nobody("sh", "-c", "umask 0; for file; do : > $file; done", "-", *map(str, planted))
+
+    done = program.run("backup", str(target))
+
+    assert done.returncode == 0, done.stderr
+    assert [path.read_bytes() for path in planted] == [b""] * 3
+    (tmp_path / "own").mkdir(mode=0o700)
+    shutil.move(target, tmp_path / "own" / "copy.db")
+    assert Program(str(tmp_path / "own" / "copy.db")).json("show", "a")["command"] == "true"
+
+
 def test_a_private_folder_in_a_shared_one_will_do(shared: Path) -> None:
     (shared / "own").mkdir(mode=0o700)
     program = Program(str(shared / "own" / "queue.db"))

@@ -62,6 +62,15 @@ async def test_a_store_that_is_replaced_is_opened_anew(
         await stage.until_shown("⊘ CANCELLED")
 
 
+async def test_a_value_that_cannot_be_is_said_to_be_damage(backstage: Backstage) -> None:
+    backstage.pending("wait1")
+    async with opened(backstage, size=(200, 20)) as stage:
+        with closing(sqlite3.connect(backstage.queue.path, isolation_level=None)) as other:
+            other.execute("PRAGMA ignore_check_constraints = 1")
+            other.execute("UPDATE job SET on_dependency_failure = 'hole'")
+        await stage.until_shown("▲ STALE", "is damaged")
+
+
 async def test_a_file_that_is_no_store_is_refused_and_left_alone(
     backstage: Backstage, tmp_path: Path
 ) -> None:
