@@ -13,7 +13,7 @@ from measure import DONE, MILLION, Filling, Row, in_turns, seconds, store
 
 from queuectl_tui.screens.listing import ListRequest, read_list
 from queuectl_tui.widgets.viewport import Viewport
-from store import JobFilter, JobState, Lease, NewJob, Order
+from store import JobFilter, JobState, Lease, NewJob, Order, Rate
 from store.jobspec import read_jobs
 from store.queue import Queue
 
@@ -137,11 +137,27 @@ def _many_queues(queue: Queue) -> None:
     queue.queues.set_paused([f"q{at}" for at in range(25)], True)
 
 
+def _a_full_label(queue: Queue) -> None:
+    """What is first in the queue may not start: another job with its label runs."""
+    queue.queues.set_max_per_label("default", 1)
+    queue.enqueue(NewJob(command="true", label="full", priority=9) for _ in range(100_000))
+    assert queue.claim("w0")
+
+
+def _at_its_rate(queue: Queue) -> None:
+    """Jobs that would be first, in a queue that has begun what it may."""
+    queue.queues.set_rate("slow", Rate(1, 86_400))
+    queue.enqueue(NewJob(command="true", queue="slow", priority=9) for _ in range(100_000))
+    assert queue.claim("w0")
+
+
 _BESIDE: dict[str, tuple[Filling, Callable[[Queue], None]]] = {
     "nothing else": (Filling(ready=10_000), _as_it_is),
     "1,000,000 pending": (Filling(ready=MILLION), _as_it_is),
     "10,000 pending, 1,000,000 ended": (Filling(10_000, MILLION), _as_it_is),
     "10,000 pending, 100,000 due tomorrow": (Filling(10_000, 0, 100_000), _as_it_is),
     "20,000 pending in 50 queues, 25 of them paused": (Filling(), _many_queues),
+    "10,000 pending, 100,000 whose label is full": (Filling(ready=10_000), _a_full_label),
+    "10,000 pending, 100,000 in a queue at its rate": (Filling(ready=10_000), _at_its_rate),
     "all of that at once": (Filling(MILLION, MILLION, 100_000), _many_queues),
 }
