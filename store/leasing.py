@@ -58,6 +58,7 @@ class Leasing:
         self._clock = clock
         self._chance = chance
         self._environments: dict[int, Mapping[str, str]] = {}
+        self._made: dict[int, tuple[str, str]] = {}
 
     def has_work(self, connection: sqlite3.Connection, queues: Sequence[str]) -> bool:
         """Whether a claim could find something, asked without locking anything."""
@@ -67,7 +68,7 @@ class Leasing:
             return True
         if self._is_full(connection):
             return False
-        best = _best_job(len(queues))
+        best, _ = self._statements(len(queues))
         return connection.execute(best, (now, *queues)).fetchone() is not None
 
     def claim(
@@ -80,18 +81,36 @@ class Leasing:
             connection.execute(_PROMOTE, (now, _PROMOTED_AT_ONCE))
         if self._is_full(connection):
             return None
-        row = _start_best(connection, worker, queues, now)
+        row = self._start_best(connection, worker, queues, now)
         if row is None:
             return None
         attempt_id, seq = row
         slot = self._free_slot(connection, seq)
         take = (attempt_id, slot, worker, now, now, seq)
-        *taken, rate_starts = connection.execute(_TAKE, take).fetchone()
+        taken = connection.execute(_TAKE, take).fetchone()
         lease = self._lease(connection, taken)
+        *_, rate_starts = _of_queue(taken[-1])
         if rate_starts is not None:
             connection.execute(_COUNT_START, (lease.queue, now))
             connection.execute(_FORGET_STARTS, (lease.queue, rate_starts))
         return lease
+
+    def _start_best(
+        self, connection: sqlite3.Connection, worker: str, queues: Sequence[str], now: int
+    ) -> tuple[int, int] | None:
+        """Begin an attempt of the best ready job, after parking those whose label is full."""
+        _, claim = self._statements(len(queues))
+        values = (now, *queues, worker)
+        row: tuple[int, int] | None = connection.execute(claim, values).fetchone()
+        while row is None and label_limits.park(connection, queues):
+            row = connection.execute(claim, values).fetchone()
+        return row
+
+    def _statements(self, queues: int) -> tuple[str, str]:
+        """What finds the best job of so many named queues, and what claims it; made once."""
+        if queues not in self._made:
+            self._made[queues] = _best_job(queues), _claim_best(queues)
+        return self._made[queues]
 
     def finish(self, connection: sqlite3.Connection, lease: Lease, outcome: Outcome) -> Ended:
         """Record the end of an attempt."""
@@ -193,7 +212,8 @@ class Leasing:
     def _lease(self, connection: sqlite3.Connection, row: Sequence[Any]) -> Lease:
         """The lease that a row of ``_LEASE_COLUMNS`` tells of."""
         seq, attempt_id, job_id, number, queue, command, argv, cwd, env, environment, *more = row
-        timeout, grace, retries, nice, keep_children, success, slot, slot_name, slot_values = more
+        timeout, grace, retries, nice, keep_children, success, slot, of_queue = more
+        slot_name, slot_values, _ = _of_queue(of_queue)
         slot_env = {} if slot_name is None else _slot_env(slot_name, slot_values, slot)
         values = self._settings.values()
         return Lease(
@@ -319,17 +339,6 @@ def _is_final(fail_on: str | None, outcome: Outcome) -> bool:
     return by_code or any(words.get(str(item), False) for item in failures)
 
 
-def _start_best(
-    connection: sqlite3.Connection, worker: str, queues: Sequence[str], now: int
-) -> tuple[int, int] | None:
-    """Begin an attempt of the best ready job, after parking those whose label is full."""
-    statement, values = _claim_best(len(queues)), (now, *queues, worker)
-    row: tuple[int, int] | None = connection.execute(statement, values).fetchone()
-    while row is None and label_limits.park(connection, queues):
-        row = connection.execute(statement, values).fetchone()
-    return row
-
-
 def _make_room(connection: sqlite3.Connection, lease: Lease, job: Mapping[str, Any]) -> None:
     """An attempt has ended: if its label is limited, another job may have its place."""
     if job["limited_label"] is not None:
@@ -426,17 +435,22 @@ def _lease_columns(attempt: str) -> str:
     return f"""
         seq, {attempt}, id, number, queue, command, argv, cwd, env, environment, timeout,
         stop_grace, max_retries, nice, keep_children, success_exit_codes, slot,
-        (SELECT slot_name FROM queue WHERE name = job.queue),
-        (SELECT slot_values FROM queue WHERE name = job.queue)
+        (SELECT CASE WHEN slot_name IS NOT NULL OR rate_starts IS NOT NULL
+            THEN json_array(slot_name, slot_values, rate_starts) END
+         FROM queue WHERE name = job.queue)
     """
+
+
+def _of_queue(text: str | None) -> tuple[str | None, str, int | None]:
+    """Name and values of the slots, and the attempts that a window has, where there are any."""
+    return (None, "", None) if text is None else json.loads(text)
 
 
 _TAKE = f"""
     UPDATE job SET state = 'processing', ready = 0, lease = ?, slot = ?, attempts = attempts + 1,
         number = number + 1, worker = ?, started_at = ?, finished_at = NULL, exit_code = NULL,
         signal = NULL, updated_at = ?
-    WHERE seq = ? RETURNING {_lease_columns("lease")},
-        (SELECT rate_starts FROM queue WHERE name = job.queue)
+    WHERE seq = ? RETURNING {_lease_columns("lease")}
 """
 _COUNT_START = """
     INSERT INTO queue_start SELECT ?1, coalesce(max(number), 0) + 1, ?2

@@ -47,7 +47,7 @@ with tempfile.TemporaryDirectory(prefix="bench-") as folder:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Measure claims beside those of another commit.")
     parser.add_argument("commit")
-    parser.add_argument("--pairs", type=int, default=21, help="how often in turns (21)")
+    parser.add_argument("--pairs", type=int, default=41, help="how often in turns (41)")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         _check_out(arguments.commit, Path(folder))
