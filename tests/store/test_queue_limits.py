@@ -218,6 +218,7 @@ def test_a_retry_waits_for_its_label_too(one_a_label: Queue, clock: FakeClock) -
 
 LEAVING: dict[str, Callable[[Queue], object]] = {
     "cancelled": lambda queue: queue.cancel(["b"]),
+    "held": lambda queue: queue.hold(["b"]),
     "moved": lambda queue: queue.edit("b", NewJob(command="x", queue="mail", run_at=9 * START)),
     "labelled anew": lambda queue: queue.edit(
         "b", NewJob(command="x", queue="api", label="blue", run_at=9 * START)
