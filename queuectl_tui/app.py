@@ -38,7 +38,7 @@ from queuectl_tui.screens.job_actions import JobActions
 from queuectl_tui.screens.job_list import JobListScreen
 from queuectl_tui.screens.jobs import JobsScreen
 from queuectl_tui.screens.key_feed import KeyFeed
-from queuectl_tui.screens.live import CHANGES, LiveScreen
+from queuectl_tui.screens.live import ACT, CHANGES, LiveScreen
 from queuectl_tui.screens.palette import KeyCommands
 from queuectl_tui.screens.queues import QueuesScreen
 from queuectl_tui.screens.schedules import SchedulesScreen
@@ -167,7 +167,7 @@ class QueueApp(PaintedApp):
 
     async def on_event(self, event: events.Event) -> None:
         if isinstance(event, events.Key | events.Paste) and not event.is_forwarded:
-            self._keys.put(event)
+            await self._keys.put(event)
         else:
             await super().on_event(event)
 
@@ -247,12 +247,12 @@ class QueueApp(PaintedApp):
         if isinstance(self.screen, JobListScreen):
             self.screen.seek(job_id)
 
-    @work
+    @work(group=ACT)
     async def action_undo(self) -> None:
         screen = self.screen
         await JobActions(self.session, voice_of(screen)).undo()
         if isinstance(screen, LiveScreen):
-            screen.ask()
+            screen.expect()
 
     def action_start_workers(self) -> None:
         self.push_screen(StartWorkers(self.session), self._started)

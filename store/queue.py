@@ -385,10 +385,17 @@ class Queue:
         with self._database.read():
             return reads.named(self._database.query, ids)
 
-    def ids(self, wanted: JobFilter, order: Order | None = None) -> list[str]:
+    def ids(
+        self,
+        wanted: JobFilter,
+        order: Order | None = None,
+        *,
+        limit: int | None = None,
+        offset: int = 0,
+    ) -> list[str]:
         """The ids of jobs that match, the oldest first unless ``order`` says otherwise."""
         with self._database.read():
-            return reads.ids(self._database.query, wanted, order or Order())
+            return reads.ids(self._database.query, wanted, order or Order(), limit, offset)
 
     def outlooks(self, ids: Sequence[str]) -> Mapping[str, Outlook]:
         """How jobs stand, and whether they are over; without those that aren't there."""

@@ -109,8 +109,10 @@ def places(
     return array("q", (row[0] for row in query.tuples().iterator(database)))
 
 
-def ids(database: peewee.Database, wanted: JobFilter, order: Order) -> list[str]:
-    query = _listed((JobRow.id,), wanted, order, None, 0)
+def ids(
+    database: peewee.Database, wanted: JobFilter, order: Order, limit: int | None, offset: int
+) -> list[str]:
+    query = _listed((JobRow.id,), wanted, order, limit, offset)
     return [row[0] for row in query.tuples().execute(database)]
 
 

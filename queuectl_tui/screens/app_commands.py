@@ -10,7 +10,7 @@ from queuectl_tui.command_words import Command
 from queuectl_tui.screens.job import JobScreen
 from queuectl_tui.screens.job_actions import JobActions
 from queuectl_tui.screens.job_list import JobListScreen
-from queuectl_tui.screens.live import CHANGES, LiveScreen
+from queuectl_tui.screens.live import ACT, CHANGES, LiveScreen
 from queuectl_tui.screens.pools import scale_pool
 from queuectl_tui.screens.talk import voice_of
 from store import SORT_COLUMNS, InvalidInput, JobState, Order
@@ -197,7 +197,7 @@ class _Commands:
         return lambda: self._work(getattr(actions, verb)(ids))
 
     def _work(self, work: Coroutine[Any, Any, object]) -> None:
-        self._app.run_worker(work)
+        self._app.run_worker(work, group=ACT)
 
 
 def _either(command: Command, plain: Command | None) -> Command:

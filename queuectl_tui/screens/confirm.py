@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -43,6 +44,8 @@ class Confirm(ModalScreen[bool]):
     def __init__(self, question: Question) -> None:
         super().__init__()
         self._question = question
+        self.seen_at: float | None = None
+        """When it was on the screen (``time.monotonic``)."""
 
     def compose(self) -> ComposeResult:
         question = self._question
@@ -57,6 +60,12 @@ class Confirm(ModalScreen[bool]):
                 yield Button(Content(f"{escape(question.keep)}"), id="keep", variant="primary")
                 yield Button(Content(f"{escape(question.act)}"), id="act", variant="error")
             yield Static(Content("esc keeps · y does it · ⇥ switches"), classes="dialog-keys")
+
+    def on_mount(self) -> None:
+        self.call_after_refresh(self._seen)
+
+    def _seen(self) -> None:
+        self.seen_at = time.monotonic()
 
     @on(Button.Pressed)
     def _pressed(self, event: Button.Pressed) -> None:

@@ -88,7 +88,7 @@ class DeadScreen(JobListScreen):
     def _open_group(self, error: str | None) -> None:
         self._cause = error
         self.table.forget_place()
-        self.ask()
+        self.list_another()
 
     def leave_by_escape(self) -> None:
         """From the jobs of one error back to the errors, from all dead jobs back to the jobs."""

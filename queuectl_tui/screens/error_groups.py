@@ -11,6 +11,7 @@ from textual.binding import Binding, BindingType
 from textual.widget import Widget
 
 from queuectl_tui.screens.job_actions import JobActions
+from queuectl_tui.screens.live import ACT
 from queuectl_tui.screens.session import Session
 from queuectl_tui.screens.table_screen import TableScreen, counted
 from queuectl_tui.widgets.banner import Banner
@@ -85,10 +86,10 @@ class ErrorGroupsScreen(TableScreen[GroupsPicture]):
         self._open_group(event.key)
         self.app.pop_screen()
 
-    @work
+    @work(group=ACT)
     async def action_retry_all(self) -> None:
         error = self.table.cursor_key
         if error is not None:
             dead = frozenset({JobState.DEAD})
             await self.actions.retry_matching(self._wanted._replace(states=dead, error=error))
-            self.ask()
+            self.expect()

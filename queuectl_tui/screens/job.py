@@ -20,7 +20,7 @@ from queuectl_tui.screens.edit_job import edit
 from queuectl_tui.screens.job_actions import JobActions
 from queuectl_tui.screens.job_keys import idle_keys
 from queuectl_tui.screens.job_picture import JobPicture, LogChoice, nothing_written, read_job
-from queuectl_tui.screens.live import LiveScreen
+from queuectl_tui.screens.live import ACT, LiveScreen
 from queuectl_tui.screens.save_output import SaveOutput
 from queuectl_tui.screens.session import Lane, Session
 from queuectl_tui.screens.talk import complain, copy, say, voice_of
@@ -285,35 +285,35 @@ class JobScreen(LiveScreen[JobPicture]):
         self.action_tab("output")
         self.ask()
 
-    @work
+    @work(group=ACT)
     async def action_retry(self) -> None:
         await self.actions.retry([self.job_id])
         self._choice = LogChoice()
-        self.ask()
+        self.expect()
 
-    @work
+    @work(group=ACT)
     async def action_cancel(self) -> None:
         await self.actions.cancel([self.job_id])
-        self.ask()
+        self.expect()
 
-    @work
+    @work(group=ACT)
     async def action_hold_job(self) -> None:
         await self.actions.hold_or_release([self.job_id])
-        self.ask()
+        self.expect()
 
-    @work
+    @work(group=ACT)
     async def action_pause_job(self) -> None:
         await self.actions.pause_or_resume([self.job_id])
-        self.ask()
+        self.expect()
 
-    @work
+    @work(group=ACT)
     async def action_edit(self) -> None:
         done = await edit(self, self.session, self.job_id)
         if done is not None:
             say(self, done)
-            self.ask()
+            self.expect()
 
-    @work
+    @work(group=ACT)
     async def action_delete(self) -> None:
         """Leaves the screen, once there is no such job any more."""
         if await self.actions.delete([self.job_id]) and self.is_current:

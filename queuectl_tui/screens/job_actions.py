@@ -37,6 +37,8 @@ Asked = ParamSpec("Asked")
 
 _ONE_UNSEEN = "It is marked, but not in this list."
 _UNDOABLE = 20
+_UNASKED = 20
+"""So many jobs at most are cancelled or retried without a question."""
 _LOOKS, _LOOK_EVERY = 20, 0.1  # seconds; until a worker has done what it was asked
 _FROZEN = 10_000
 """So many ids at most are kept while a question about "all that match" is open."""
@@ -49,6 +51,8 @@ class Voice:
     ask: Callable[[Question], Awaitable[bool]]
     say: Callable[[str], None]
     complain: Callable[[str], None]
+    later: Callable[[Coroutine[None, None, None]], object]
+    """Runs what need not be waited for."""
 
 
 class Action(Protocol):
@@ -92,12 +96,14 @@ class JobActions:
 
     @_in_turn
     async def retry(self, ids: Sequence[str], *, listed: JobFilter | None = None) -> bool:
-        """Runs the jobs (again) now."""
+        """Runs the jobs (again) now; asks if there are many."""
         jobs = await self._eligible(ids, RETRYABLE, "retry")
         unseen = await self._unseen(jobs, listed)
-        if not jobs or (unseen and not await self._voice.ask(self._retry_question(jobs, unseen))):
-            return False
-        return await self._retry(jobs)
+        if unseen or len(jobs) > _UNASKED:
+            question = self._retry_question(jobs, unseen or _by_state(jobs))
+            if not await self._voice.ask(question):
+                return False
+        return bool(jobs) and await self._retry(jobs)
 
     @_in_turn
     async def retry_matching(self, wanted: JobFilter) -> None:
@@ -134,11 +140,11 @@ class JobActions:
 
     @_in_turn
     async def cancel(self, ids: Sequence[str], *, listed: JobFilter | None = None) -> bool:
-        """Cancels the jobs; asks if any of them runs."""
+        """Cancels the jobs; asks if any of them runs, or there are many."""
         jobs = await self._eligible(ids, UNFINISHED, "cancel")
         running = [job for job in jobs if job.state is JobState.PROCESSING]
         unseen = await self._unseen(jobs, listed)
-        if running or unseen:
+        if running or unseen or len(jobs) > _UNASKED:
             question = _cancel_question(jobs, running, self._now(), unseen)
             if not await self._voice.ask(question):
                 return False
@@ -207,9 +213,12 @@ class JobActions:
         if attempts is None:
             return False
         self._voice.say(f"Pausing {_amount(jobs)}")
+        self._voice.later(self._tell_refusals(attempts))
+        return True
+
+    async def _tell_refusals(self, attempts: Sequence[int]) -> None:
         for problem in await self._refusals(attempts):
             self._voice.complain(problem)
-        return True
 
     async def _resume(self, jobs: Sequence[Job], listed: JobFilter | None) -> bool:
         if not await self._may_pass_over(jobs, listed, "Resume"):
@@ -253,17 +262,9 @@ class JobActions:
         self._voice.say(f"Cloned {job_id}: {job.id}")
         return job.id
 
-    async def undo(self) -> None:
-        """Takes back what was done last, as far as it can be and the jobs have not moved on.
-
-        One that is still being done is waited for.
-        """
-        if self._session.acting.locked():
-            self._voice.say("Undoing once that is done …")
-        await self._undo()
-
     @_in_turn
-    async def _undo(self) -> None:
+    async def undo(self) -> None:
+        """Takes back what was done last, as far as it can be and the jobs have not moved on."""
         if not self._session.deeds:
             self._voice.complain(
                 "Nothing to undo: retries, holds, and cancels of waiting jobs, can be"

@@ -19,7 +19,7 @@ from queuectl_tui.screens.export_jobs import export
 from queuectl_tui.screens.job import JobScreen
 from queuectl_tui.screens.job_actions import Action, JobActions
 from queuectl_tui.screens.listing import ListPicture, ListRequest, read_list
-from queuectl_tui.screens.live import LiveScreen
+from queuectl_tui.screens.live import ACT, FREE, LiveScreen
 from queuectl_tui.screens.running import read_progress
 from queuectl_tui.screens.session import Lane, Session
 from queuectl_tui.screens.sort_picker import SortPicker
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from store.queue import Queue
 
 _MOST_MARKED = 10_000
+_MOVES = frozenset({"move", "top", "bottom", "page", "shift"})
+_ORDERS = frozenset({"sort", "sort_by", "invert"})
 
 
 class JobListScreen(LiveScreen[ListPicture]):
@@ -92,6 +94,7 @@ class JobListScreen(LiveScreen[ListPicture]):
         self.actions = JobActions(session, voice_of(self))
         self._workers: tuple[Worker, ...] = ()
         self._shown: JobFilter | None = None
+        self._origin: str | None = None
         self._hidden = 0
         self._reading_progress = False
         self._progressing = False
@@ -145,12 +148,36 @@ class JobListScreen(LiveScreen[ListPicture]):
             filter=self.filter,
             order=self.order,
             viewport=view if self._shown == self.filter else Viewport(height=view.height),
-            follow=table.cursor_key,
+            follow=table.cursor_key if self._shown == self.filter else self._came_from,
             marked=table.marks,
             preview_lines=self._preview_lines,
             preview_first=self.preview_first,
         )
         return partial(read_list, request=request)
+
+    @property
+    def _came_from(self) -> str | None:
+        """The job that the cursor was put on before the filter was changed, however often."""
+        return self._origin or self.table.cursor_key
+
+    def list_another(self, *, hold: bool = False) -> None:
+        """To be called when the filter was changed."""
+        if self._shown != self.filter:
+            self._origin = self._came_from
+        self.expect(hold=hold)
+
+    def holds_up(self, action: str) -> bool:
+        if action in _ORDERS:
+            return self._shown != self.filter
+        if super().holds_up(action):
+            return True
+        table = self.table
+        by_row = action not in FREE and action not in _MOVES
+        return by_row and table.total > 0 and table.cursor_key is None
+
+    def take(self, action: str) -> None:
+        if action not in FREE:
+            self._origin = None
 
     @property
     def wish(self) -> object:
@@ -170,11 +197,11 @@ class JobListScreen(LiveScreen[ListPicture]):
 
     def show(self, picture: ListPicture) -> None:
         request, snapshot = picture.request, picture.snapshot
-        if (request.filter, request.order) != (self.filter, self.order) or self._lost_in(picture):
-            self.ask()
+        if self._is_obsolete(picture):
+            self.expect()
             return
-        if self._shown != request.filter and snapshot.window.position is None:
-            self.table.forget_place()
+        if self._shown != request.filter:
+            self._arrive(request.follow, snapshot.window)
         self._shown, self._hidden = request.filter, picture.hidden
         self.table.set_sorted(self.order.column, reverse=self.order.reverse)
         self.table.show_window(
@@ -190,6 +217,22 @@ class JobListScreen(LiveScreen[ListPicture]):
         self.table.show_watched(self.session.watched)
         self._look_at_progress()
         self._show_title()
+
+    def _arrive(self, followed: str | None, window: Window) -> None:
+        """In another list the cursor stays on its job, or else goes to the top."""
+        if followed is None or window.position is None:
+            self.table.forget_place()
+        elif followed != self.table.cursor_key:
+            self.table.seek(followed)
+
+    def _is_obsolete(self, picture: ListPicture) -> bool:
+        """Whether something else is asked for by now, or the cursor is on another job."""
+        request = picture.request
+        if (request.filter, request.order) != (self.filter, self.order):
+            return True
+        if self._shown != request.filter:
+            return request.follow != self._came_from
+        return self._lost_in(picture)
 
     def _lost_in(self, picture: ListPicture) -> bool:
         """Whether the cursor went to another row meanwhile, whose new place isn't known."""
@@ -217,8 +260,6 @@ class JobListScreen(LiveScreen[ListPicture]):
             )
         except (QueueError, OSError):
             progress = {}
-        finally:
-            self._hidden = 0
         self._reading_progress = False
         self._progressing = bool(progress)
         if table.is_attached:
@@ -266,6 +307,9 @@ class JobListScreen(LiveScreen[ListPicture]):
     def _opened(self, event: JobTable.Opened) -> None:
         self.app.push_screen(JobScreen(self.session, event.key))
 
+    def on_click(self) -> None:
+        self._origin = None
+
     @on(JobTable.RangeEnded)
     def _range_ended(self, event: JobTable.RangeEnded) -> None:
         wanted, order = self.filter, self.order
@@ -273,24 +317,24 @@ class JobListScreen(LiveScreen[ListPicture]):
 
     @on(JobTable.AllWanted)
     def _all_wanted(self) -> None:
-        wanted, order = self.filter, self.order
-        self._mark(lambda queue: queue.window(wanted, order, offset=0, limit=_MOST_MARKED))
+        wanted = self.filter
+        self._mark(lambda queue: queue.ids(wanted, limit=_MOST_MARKED + 1))
 
-    @work
-    async def _mark(self, read: Callable[[Queue], Window]) -> None:
+    @work(group=ACT)
+    async def _mark(self, read: Callable[[Queue], Sequence[str]]) -> None:
         try:
-            window = await self.session.call(Lane.DETAILS, read)
+            ids = await self.session.call(Lane.DETAILS, read)
         except (QueueError, OSError) as error:
             complain(self, str(error))
             return
-        self.table.mark(job.id for job in window.rows)
-        if len(window.rows) == _MOST_MARKED < window.total:
-            say(self, f"Marked the first {_MOST_MARKED:,} of {window.total:,}")
+        self.table.mark(ids[:_MOST_MARKED])
+        if len(ids) > _MOST_MARKED:
+            say(self, f"Marked the first {_MOST_MARKED:,}")
 
     @on(FilterBar.Changed)
     def _filter_changed(self, event: FilterBar.Changed) -> None:
         self.asked = event.wanted
-        self.ask()
+        self.list_another()
 
     @on(FilterBar.Left)
     def _filter_left(self) -> None:
@@ -308,7 +352,7 @@ class JobListScreen(LiveScreen[ListPicture]):
     def seek(self, job_id: str) -> None:
         """Puts the cursor on a job once the list is read again, if it is in the list."""
         self.table.seek(job_id)
-        self.ask()
+        self.expect()
 
     def set_filter(self, line: str) -> None:
         """Filters by ``line``, as if it had been typed."""
@@ -318,44 +362,54 @@ class JobListScreen(LiveScreen[ListPicture]):
         self.order = order
         self.table.announce_sort(order.column)
         self.session.memory.note(f"sort.{self.list_name}", order_text(order))
-        self.ask()
+        self.expect()
 
-    async def _act(self, action: Action) -> None:
-        """On the targets; what was done to is marked no more."""
-        targets = self.targets()
-        if await action(targets, listed=self.filter):
+    def act(self, action: Action) -> None:
+        """Acts on the targets there are now; what was done to is marked no more."""
+        self._act(action, self.targets(), self.filter)
+
+    @work(group=ACT)
+    async def _act(self, action: Action, targets: Sequence[str], listed: JobFilter) -> None:
+        if await action(targets, listed=listed):
             self.table.unmark(targets)
-        self.ask()
+        self.expect()
 
     def action_output(self) -> None:
         self.table.action_open()
 
-    @work
-    async def action_retry(self) -> None:
-        await self._act(self.actions.retry)
+    def action_retry(self) -> None:
+        self.act(self.actions.retry)
 
-    @work
-    async def action_retry_all(self) -> None:
-        await self.actions.retry_matching(self.filter)
-        self.ask()
+    def action_retry_all(self) -> None:
+        self._retry_all(self.filter)
 
-    @work
-    async def action_delete(self) -> None:
-        await self._act(self.actions.delete)
+    @work(group=ACT)
+    async def _retry_all(self, wanted: JobFilter) -> None:
+        await self.actions.retry_matching(wanted)
+        self.expect()
 
-    @work
-    async def action_edit(self) -> None:
-        job_id = self.table.cursor_key
-        done = None if job_id is None else await edit(self, self.session, job_id)
+    def action_delete(self) -> None:
+        self.act(self.actions.delete)
+
+    def action_edit(self) -> None:
+        if self.table.cursor_key is not None:
+            self._edit(self.table.cursor_key)
+
+    @work(group=ACT)
+    async def _edit(self, job_id: str) -> None:
+        done = await edit(self, self.session, job_id)
         if done is not None:
             say(self, done)
-            self.ask()
+            self.expect()
 
-    @work
-    async def action_clone(self) -> None:
-        job_id = self.table.cursor_key
-        if job_id is not None and await self.actions.clone(job_id) is not None:
-            self.ask()
+    def action_clone(self) -> None:
+        if self.table.cursor_key is not None:
+            self._clone(self.table.cursor_key)
+
+    @work(group=ACT)
+    async def _clone(self, job_id: str) -> None:
+        if await self.actions.clone(job_id) is not None:
+            self.expect()
 
     def action_filter(self) -> None:
         self.query_one(FilterBar).open()
@@ -434,10 +488,10 @@ class JobListScreen(LiveScreen[ListPicture]):
         return super().check_action(action, parameters)
 
 
-def _between(queue: Queue, wanted: JobFilter, order: Order, ends: JobTable.RangeEnded) -> Window:
+def _between(queue: Queue, wanted: JobFilter, order: Order, ends: JobTable.RangeEnded) -> list[str]:
     """The rows from one end to the other, wherever they stand now."""
     start = queue.window(wanted, order, offset=0, limit=1, follow=ends.start).position
     end = queue.window(wanted, order, offset=0, limit=1, follow=ends.end).position
     end = ends.row if end is None else end
     first, last = sorted((end if start is None else start, end))
-    return queue.window(wanted, order, offset=first, limit=min(last - first + 1, _MOST_MARKED))
+    return queue.ids(wanted, order, offset=first, limit=min(last - first, _MOST_MARKED) + 1)

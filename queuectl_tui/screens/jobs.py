@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
@@ -122,24 +121,21 @@ class JobsScreen(JobListScreen):
         state = TABS[number]
         self._states = frozenset() if state is None else frozenset({state})
         self.query_one(StateTabs).show_counts(self.query_one(StateTabs).counts, self.filter.states)
-        self.ask_and_hold()
+        self.list_another(hold=True)
 
     def list_queue(self, name: str) -> None:
         """Lists the jobs of one queue, in any state."""
         self.action_state(0)
         self.set_filter(f"queue:{name}")
 
-    @work
-    async def action_cancel(self) -> None:
-        await self._act(self.actions.cancel)
+    def action_cancel(self) -> None:
+        self.act(self.actions.cancel)
 
-    @work
-    async def action_hold_job(self) -> None:
-        await self._act(self.actions.hold_or_release)
+    def action_hold_job(self) -> None:
+        self.act(self.actions.hold_or_release)
 
-    @work
-    async def action_pause_job(self) -> None:
-        await self._act(self.actions.pause_or_resume)
+    def action_pause_job(self) -> None:
+        self.act(self.actions.pause_or_resume)
 
     def leave_by_escape(self) -> None:
         if self._states:

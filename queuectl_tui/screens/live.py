@@ -30,6 +30,17 @@ _REST = 4
 _STRIKE_AGAIN = 0.02
 _HOLD, _SETTLE = 0.02, 0.001  # seconds
 
+ACT = "act"
+"""The group of the workers that do what a key has asked for: the next key waits for them."""
+FREE = frozenset(
+    {
+        "", "quit", "leave", "back", "jobs", "workers", "dead", "queues", "schedules", "help",
+        "command_palette", "suspend_process", "add", "filter", "state", "mark_all", "unmark",
+        "pause", "rate", "zoom",
+    }
+)  # fmt: skip
+"""The actions that mean the same whatever rows are shown."""
+
 CHANGES = frozenset(
     {
         "add", "edit", "retry", "retry_all", "cancel", "delete", "undo", "start_workers",
@@ -67,6 +78,8 @@ class LiveScreen(Screen[None], Generic[Picture]):
         self._read_at = 0.0
         self._reading_since: float | None = None
         self._read_for: object = None
+        self._expected = 0
+        self._answered = 0
         self._took = 0.0
         self._shown_at = 0.0
         self._error: str | None = None
@@ -103,6 +116,25 @@ class LiveScreen(Screen[None], Generic[Picture]):
     def wish(self) -> object:
         """What is read: a reading for another wish than this is given up when asked again."""
         return None
+
+    # -- what keys wait for
+
+    def expect(self, *, hold: bool = False) -> None:
+        """Read again, now; keys that go by what is shown wait until it is."""
+        self._expected += 1
+        (self.ask_and_hold if hold else self.ask)()
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether what is shown is what the keys so far have asked for."""
+        return self._answered >= self._expected
+
+    def holds_up(self, action: str) -> bool:
+        """Whether a key that does this has to wait."""
+        return action not in FREE and not self.is_settled
+
+    def take(self, action: str) -> None:
+        """Called before a key is handed over that does this."""
 
     # -- the loop
 
@@ -147,10 +179,10 @@ class LiveScreen(Screen[None], Generic[Picture]):
     def on_mount(self) -> None:
         self.run_worker(self._stay_live(), name="stay live")
         self.set_interval(1.0, self._own_up_to_slowness)
-        self.ask()
+        self.expect()
 
     def on_screen_resume(self) -> None:
-        self.ask()
+        self.expect()
 
     def on_unmount(self) -> None:
         self._let_go()
@@ -175,6 +207,7 @@ class LiveScreen(Screen[None], Generic[Picture]):
     async def _frame(self, *, asked: bool) -> None:
         due = time.monotonic() - self._shown_at > _LONGEST_WITHOUT_READING
         look = _Look(self.reading(), None if asked or due else self._token)
+        expected = self._expected
         self._reading_since = begun = time.monotonic()
         self._read_for = self.wish
         try:
@@ -184,6 +217,7 @@ class LiveScreen(Screen[None], Generic[Picture]):
             return
         except (QueueError, OSError) as error:
             self._error = str(error)
+            self._answered = expected
             return
         finally:
             self._reading_since = None
@@ -194,6 +228,7 @@ class LiveScreen(Screen[None], Generic[Picture]):
         if picture is None:
             self.tick(self.session.queue.now())
         else:
+            self._answered = expected
             self.show(picture)
             if self._held is not None:  # by then every widget has said what it repaints
                 self.set_timer(_SETTLE, self._let_go)

@@ -12,6 +12,7 @@ from textual.message import Message
 from textual.widget import Widget
 
 from queuectl_tui.screens.confirm import Question
+from queuectl_tui.screens.live import ACT
 from queuectl_tui.screens.queue_form import QueueForm
 from queuectl_tui.screens.table_screen import TableScreen, counted
 from queuectl_tui.screens.talk import complain, say
@@ -103,7 +104,7 @@ class QueuesScreen(TableScreen[QueuesPicture]):
         if depth is not None:
             self.post_message(self.JobsWanted(depth.info.name))
 
-    @work
+    @work(group=ACT)
     async def action_hold(self) -> None:
         """Pauses those that are open, or where all are paused resumes them."""
         chosen = self.table.chosen
@@ -114,7 +115,7 @@ class QueuesScreen(TableScreen[QueuesPicture]):
         pause = bool(names)
         await self._set_paused(names or [depth.info.name for depth in chosen], paused=pause)
 
-    @work
+    @work(group=ACT)
     async def action_hold_all(self, pause: bool) -> None:
         concerned = [depth for depth in self._known if depth.info.paused is not pause]
         if not concerned:
@@ -140,20 +141,20 @@ class QueuesScreen(TableScreen[QueuesPicture]):
             ),
         )
 
-    @work
+    @work(group=ACT)
     async def action_edit(self) -> None:
         depth = self.table.current
         if depth is not None:
             self._told(await self.app.push_screen_wait(QueueForm(self.session, depth.info)))
 
-    @work
+    @work(group=ACT)
     async def action_add(self) -> None:
         self._told(await self.app.push_screen_wait(QueueForm(self.session, None)))
 
     def _told(self, done: str | None) -> None:
         if done is not None:
             say(self, done)
-            self.ask()
+            self.expect()
 
 
 def _describe(depth: QueueDepth) -> str:

@@ -13,6 +13,7 @@ from textual.widget import Widget
 from queuectl_tui.schedule_text import when
 from queuectl_tui.screens.confirm import Question
 from queuectl_tui.screens.job import JobScreen
+from queuectl_tui.screens.live import ACT
 from queuectl_tui.screens.schedule_form import ScheduleForm
 from queuectl_tui.screens.table_screen import TableScreen, counted
 from queuectl_tui.screens.talk import complain, say
@@ -119,7 +120,7 @@ class SchedulesScreen(TableScreen[SchedulesPicture]):
         else:
             self.app.push_screen(JobScreen(self.session, schedule.last.id))
 
-    @work
+    @work(group=ACT)
     async def action_hold(self) -> None:
         """Pauses those that are active, or where all are paused lets them go on."""
         chosen = self.table.chosen
@@ -133,7 +134,7 @@ class SchedulesScreen(TableScreen[SchedulesPicture]):
             lambda _: f"{'Paused' if active else 'Resumed'} {_amount(names)}",
         )
 
-    @work
+    @work(group=ACT)
     async def action_delete(self) -> None:
         chosen = self.table.chosen
         if not chosen:
@@ -153,11 +154,11 @@ class SchedulesScreen(TableScreen[SchedulesPicture]):
                 lambda _: f"Removed {_amount(names)}",
             )
 
-    @work
+    @work(group=ACT)
     async def action_add(self) -> None:
         self._told(await self.app.push_screen_wait(ScheduleForm(self.session, None)))
 
-    @work
+    @work(group=ACT)
     async def action_edit(self) -> None:
         schedule = self.table.current
         if schedule is not None:
@@ -166,7 +167,7 @@ class SchedulesScreen(TableScreen[SchedulesPicture]):
     def _told(self, done: str | None) -> None:
         if done is not None:
             say(self, done)
-            self.ask()
+            self.expect()
 
 
 def _read(queue: Queue, name: str | None) -> SchedulesPicture:

@@ -83,7 +83,7 @@ class TableScreen(LiveScreen[Picture]):
             complain(self, str(error))
         else:
             say(self, told(answer))
-        self.ask()
+        self.expect()
 
 
 def counted(number: int, name: str) -> str:

@@ -52,4 +52,5 @@ def voice_of(screen: Screen[Any]) -> Voice:
         ask=ask,
         say=lambda sentence: say(screen, sentence),
         complain=lambda sentence: complain(screen, sentence),
+        later=lambda work: _app(screen).run_worker(work),
     )

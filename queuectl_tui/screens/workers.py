@@ -12,6 +12,7 @@ from textual.widget import Widget
 
 from queuectl_tui.screens.confirm import Question
 from queuectl_tui.screens.job import JobScreen
+from queuectl_tui.screens.live import ACT
 from queuectl_tui.screens.session import Lane, Session
 from queuectl_tui.screens.table_screen import TableScreen
 from queuectl_tui.screens.talk import complain
@@ -133,7 +134,7 @@ class WorkersScreen(TableScreen[WorkersPicture]):
         if row is not None and row.job is not None:
             self.app.push_screen(JobScreen(self.session, row.job))
 
-    @work
+    @work(group=ACT)
     async def action_scale(self, step: int) -> None:
         supervisor = self.supervisor
         if supervisor is None:
@@ -146,7 +147,7 @@ class WorkersScreen(TableScreen[WorkersPicture]):
             lambda now: f"Pool {now.pool} keeps {now.count} workers",
         )
 
-    @work
+    @work(group=ACT)
     async def action_pause_workers(self) -> None:
         supervisor = self.supervisor
         if supervisor is None:
@@ -158,7 +159,7 @@ class WorkersScreen(TableScreen[WorkersPicture]):
             lambda _: f"Pool {supervisor.pool} " + ("takes no more jobs" if pause else "goes on"),
         )
 
-    @work
+    @work(group=ACT)
     async def action_drain(self) -> None:
         supervisor = self.supervisor
         if supervisor is None:
@@ -177,7 +178,7 @@ class WorkersScreen(TableScreen[WorkersPicture]):
                 lambda now: f"Pool {now.pool} drains",
             )
 
-    @work
+    @work(group=ACT)
     async def action_stop_now(self) -> None:
         supervisor = self.supervisor
         if supervisor is None:

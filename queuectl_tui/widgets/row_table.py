@@ -234,9 +234,9 @@ class RowTable(ScrollView, Generic[Row]):
 
     def forget_place(self) -> None:
         """The list is another one now: the cursor goes to its top, whatever stands there."""
-        self._cursor_key = None
         self._shift = 0
         self._go(self.viewport.move(0, self._total))
+        self._cursor_key = None
 
     def seek(self, key: str) -> None:
         """The cursor goes to the row with this key when rows are shown that were asked for so."""

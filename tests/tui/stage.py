@@ -15,6 +15,7 @@ from textual.widget import Widget
 from textual.widgets import Input
 
 from queuectl_tui.app import QueueApp
+from queuectl_tui.screens.confirm import Confirm
 from queuectl_tui.screens.job_list import JobListScreen
 from queuectl_tui.widgets.form_field import FormField
 from queuectl_tui.widgets.job_table import JobTable
@@ -192,7 +193,10 @@ class Stage:
         await self.until(lambda: self.table.cursor_key == job_id, f"cursor on {job_id}")
 
     async def until_screen(self, kind: type[Screen[Any]]) -> None:
-        await self.until(lambda: isinstance(self.screen, kind), kind.__name__)
+        """Waits until it is in front; a question until it has been seen."""
+        await self.until(
+            lambda: isinstance(self.screen, kind) and _is_seen(self.screen), kind.__name__
+        )
 
 
 @asynccontextmanager
@@ -208,6 +212,10 @@ async def opened(
         total = backstage.queue.count()
         await stage.until(lambda: stage.table.total == total, "the first rows")
         yield stage
+
+
+def _is_seen(screen: Screen[Any]) -> bool:
+    return not isinstance(screen, Confirm) or screen.seen_at is not None
 
 
 def _process(pid: int) -> ProcessIdentity:

@@ -152,6 +152,7 @@ class Walk:
         self._list: list[str] = []
         self._at = 0
         self._key: str | None = None
+        self._origin: str | None = None
         self._marks: set[str] = set()
         self._anchor: str | None = None
 
@@ -192,11 +193,18 @@ class Walk:
         await self.release()
 
     async def orders_and_moves(self) -> None:
+        """A move in an order that has yet to be read waits for it."""
         self.gate.shut()
         await self.press(self.chance.choice("I<>"))
         await self.stage.until(lambda: self.gate.holds, "a reading is held back")
-        await self.move()
+        key, by = self.any_move()
+        await self.press(key)
+        self.shown()
         await self.release()
+        self._list = self.listed()
+        if self._key in self._list:
+            self._at = self._list.index(self._key)
+        self.to(max(0, self._at + by))
 
     async def marks(self) -> None:
         if self.chance.random() < 0.5:
@@ -257,16 +265,24 @@ class Walk:
 
     async def press(self, key: str) -> None:
         self.log.append(f"press {key}")
+        if key not in "01234567*\\":
+            self._origin = None
         driver = self.stage.app._driver
         assert driver is not None
         driver.send_message(Key(NAMES.get(key, key), key if len(key) == 1 else None))
         await self.quiet()
 
-    async def move(self) -> None:
+    def any_move(self) -> tuple[str, int]:
+        """A key, and how many rows it goes down."""
         key = self.chance.choice(MOVES)
         page = self.stage.table.viewport.height
-        by = {"j": 1, "k": -1, "g": -(10**6), "G": 10**6, "ctrl+d": int(page / 2),
-              "ctrl+u": int(-page / 2), "pagedown": page, "pageup": -page}[key]  # fmt: skip
+        return key, {
+            "j": 1, "k": -1, "g": -(10**6), "G": 10**6, "ctrl+d": int(page / 2),
+            "ctrl+u": int(-page / 2), "pagedown": page, "pageup": -page,
+        }[key]  # fmt: skip
+
+    async def move(self) -> None:
+        key, by = self.any_move()
         target = max(0, min(self._at + by, len(self._list) - 1))
         held = self.stage.table.row(target) is not None
         await self.press(key)
@@ -277,7 +293,7 @@ class Walk:
         """Where the cursor goes in the list as it is seen. A row that isn't read yet is only a
         place: whose row it is turns out when it is read."""
         self._at = min(index, len(self._list) - 1)
-        self._key = self._list[self._at] if held else None
+        self._key = self._list[self._at] if held and self._list else None
 
     # -- what is read
 
@@ -320,10 +336,11 @@ class Walk:
             self.stage.listing.ask()
             await self.quiet()
         self._list, wanted = self.listed(), self.stage.listing.filter
-        if self._key in self._list:
+        if wanted != self._filter:
+            self._origin = self._origin or self._key
+            self._at = self._list.index(self._origin) if self._origin in self._list else 0
+        elif self._key in self._list:
             self._at = self._list.index(self._key)
-        elif wanted != self._filter:
-            self._at = 0
         else:
             self._at = max(0, min(self._at, len(self._list) - 1))
         self._key = self._list[self._at] if self._list else None

@@ -242,7 +242,7 @@ async def test_an_undo_waits_for_what_is_being_done(
         await stage.until(lambda: len(stage.app.session.deeds) == 1)
         monkeypatch.setattr(Queue, "cancel", slowly)
         await stage.press("j", "x", "u")
-        await stage.until(lambda: "Undoing once that is done" in stage.toasts())
+        await stage.until(lambda: stage.app._keys._held_since is not None)
         assert backstage.state("wait2") is JobState.CANCELLED
         may_go_on.set()
         await stage.until(lambda: "Undone: cancelling of wait1" in stage.toasts())
