@@ -143,6 +143,8 @@ class State(click.ParamType[JobState]):
         except ValueError:
             words = [word for state in JobState for word in (state.value, state.label.lower())]
             hint = did_you_mean(value, words) or f"; one of {', '.join(JobState)}"
+            if value.lower() == "held":
+                hint = "; held jobs are found by --filter held:yes"
             self.fail(f"no such state: {value}{hint}", param, ctx)
 
 

@@ -76,6 +76,13 @@ def test_bad_usage_changes_nothing(words: tuple[str, ...], cli: Cli, ok: Ok) -> 
     assert held(ok) == []
 
 
+def test_held_is_no_state_but_a_filter(cli: Cli, ok: Ok) -> None:
+    ok("hold", "a")
+    assert "held jobs are found by --filter held:yes" in one_error(cli("list", "--state", "held"))
+    assert ok("list", "--filter", "held:yes", "--columns", "id", "--no-header") == "a\n"
+    assert ok("cancel", "--filter", "held:yes", "--dry-run") == "a\n"
+
+
 def test_it_is_seen(ok: Ok) -> None:
     ok("hold", "a", "c")
     listed = {line.split()[0]: line.split()[1] for line in ok("list").splitlines()[1:]}

@@ -63,6 +63,8 @@ async def test_ids_are_typed_and_held_jobs_filtered(backstage: Backstage) -> Non
         await command(stage, "hold a")
         await stage.until(lambda: held(backstage, "a", "b") == [True, False])
         await command(stage, "filter state:held")
+        await stage.until_shown("held:yes finds held jobs")
+        await command(stage, "filter held:yes")
         await stage.until(lambda: stage.rows() == ["a"])
         await command(stage, "release b")
         await stage.until(lambda: "b: not held" in stage.toasts())
