@@ -20,6 +20,7 @@ from store import (
     QueueInfo,
     Schedule,
     Status,
+    Stream,
     Worker,
     WorkerState,
 )
@@ -28,6 +29,7 @@ from store.jobs import AttemptState
 from store.kinds import MASK, whole_or_fraction
 
 if TYPE_CHECKING:
+    from store.output import Folders
     from store.settings import Setting, Value
 
 # -- JSON
@@ -105,8 +107,12 @@ _BEYOND = tuple(
 )
 
 
-def attempt_to_json(attempt: Attempt) -> dict[str, object]:
-    """The fixed shape; beyond it ``children_ended``, where there were some."""
+def attempt_to_json(attempt: Attempt, folders: Folders) -> dict[str, object]:
+    """The fixed shape; beyond it ``children_ended``, where there were some.
+
+    ``folders`` tell which of its output rests in files.
+    """
+    stdout, stderr = (folders.file(attempt, stream) for stream in Stream)
     ended = {"children_ended": attempt.children_ended} if attempt.children_ended else {}
     return {
         "attempt": attempt.number,
@@ -121,6 +127,8 @@ def attempt_to_json(attempt: Attempt) -> dict[str, object]:
         "max_rss_bytes": attempt.max_rss_bytes,
         "stdout_bytes": attempt.stdout_bytes,
         "stderr_bytes": attempt.stderr_bytes,
+        "stdout_file": None if stdout is None else str(stdout),
+        "stderr_file": None if stderr is None else str(stderr),
         **ended,
     }
 

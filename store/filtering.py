@@ -159,8 +159,9 @@ def _states(text: str) -> tuple[str, tuple[str, ...]]:
     for word in text.lower().split(","):
         named = [s.value for s in JobState if s.value.startswith(word) or _begins(s, word)]
         if not word or not named:
-            hint = "; held:yes finds held jobs" if word == "held" else ""
-            raise InvalidInput(f"no state begins with {word[:40]!r}{hint}")
+            if word == "held":
+                raise InvalidInput("held is none; give held:yes")
+            raise InvalidInput(f"no state begins with {word[:40]!r}")
         found += named
     return "=", tuple(dict.fromkeys(found))
 

@@ -22,7 +22,7 @@ PRINTED_FIELDS = frozenset(
     {
         *("state", "attempts", "created_at", "updated_at", "started_at", "finished_at"),
         *("exit_code", "signal", "last_error", "worker", "history", "number"),
-        *("schedule", "waits_for", "paused"),
+        *("schedule", "waits_for", "paused", "pid"),
     }
 )
 """What the program prints about a job and ignores on input."""

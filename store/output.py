@@ -15,7 +15,7 @@ from typing import NamedTuple, Protocol, TypeVar
 
 from store.errors import NoSuchJob
 from store.integrity import unpacked
-from store.jobs import AttemptState, Stream
+from store.jobs import Attempt, AttemptState, Stream
 
 Read = TypeVar("Read")
 
@@ -88,6 +88,14 @@ class Folders:
     def kept(self, attempt_id: int, stream: Stream) -> Path:
         """Where a large output stays after its attempt."""
         return self.outputs / f"{attempt_id}.{stream.value}"
+
+    def file(self, attempt: Attempt, stream: Stream) -> Path | None:
+        """Where a stream of an attempt rests in a file; ``None``: in the store, or nowhere."""
+        if attempt.state is AttemptState.RUNNING:
+            path = self.scratch(attempt.worker, stream)
+        else:
+            path = self.kept(attempt.id, stream)
+        return path if path.exists() else None
 
 
 class OutputView(Protocol):

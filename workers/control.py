@@ -9,7 +9,17 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import IO, TYPE_CHECKING
 
-from store import DEFAULT_POOL, QueueError, Snapshot, Status, Worker, WorkerKind, WorkerState
+from store import (
+    DEFAULT_POOL,
+    Attempt,
+    AttemptState,
+    QueueError,
+    Snapshot,
+    Status,
+    Worker,
+    WorkerKind,
+    WorkerState,
+)
 from store.queue import Queue
 from workers import processes
 
@@ -140,6 +150,33 @@ def as_seen(snapshot: Snapshot) -> Snapshot:
     """The same, with workers as ``crew`` sees them."""
     seen = _as_seen(snapshot.workers)
     return snapshot._replace(workers=tuple(seen), status=snapshot.status.with_workers(seen))
+
+
+def leaders(queue: Queue, attempts: Iterable[Attempt]) -> dict[int, int]:
+    """The pids of the commands that run on this machine, by attempt."""
+    running = [attempt for attempt in attempts if attempt.state is AttemptState.RUNNING]
+    elsewhere = {
+        worker.id
+        for worker in (queue.workers() if running else ())
+        if processes.is_elsewhere(worker.identity, worker.host)
+    }
+    here = (attempt for attempt in running if attempt.worker not in elsewhere)
+    found = ((attempt.id, _leader(queue, attempt)) for attempt in here)
+    return {attempt: pid for attempt, pid in found if pid is not None}
+
+
+def _leader(queue: Queue, attempt: Attempt) -> int | None:
+    from workers import journal
+
+    try:
+        entry = journal.read(queue.folders.journal(attempt.worker))
+    except OSError:
+        return None
+    if entry is None or entry.attempt_id != attempt.id or entry.leader is None:
+        return None
+    if processes.is_reused(entry.leader, entry.started_by):
+        return None
+    return None if processes.identify(entry.leader) is None else entry.leader
 
 
 def has_gone(known: Iterable[Worker]) -> bool:

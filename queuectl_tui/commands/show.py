@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -20,7 +20,7 @@ from queuectl_tui.session import current_queue
 from queuectl_tui.streams import write
 from queuectl_tui.text import duration, local_time, size
 from queuectl_tui.waiting import Waiting, in_words, reasons_to_json
-from store import Attempt, Job, NoSuchJob
+from store import Attempt, AttemptState, Job, NoSuchJob, Stream
 from store.kinds import MASK
 
 if TYPE_CHECKING:
@@ -44,7 +44,8 @@ def command(job_id: str, as_json: bool, show_env: bool) -> None:
         return
     job, history, now = queue.job(job_id), queue.measured(queue.history(job_id)), queue.now()
     waits_for = in_words(Waiting(queue).of([job]).get(job_id, ()))
-    print_fields(_fields(job, waits_for, now, show_env=show_env))
+    fields = _fields(job, waits_for, now, show_env=show_env)
+    print_fields(fields | _whereabouts(queue, history[-1:]))
     if history:
         write("\n")
         _print_history(history, now)
@@ -59,15 +60,38 @@ def with_history(
         jobs = queue.present(ids[start : start + _AT_ONCE])
         histories = queue.histories([job.id for job in jobs])
         reasons = waiting.of(jobs)
+        pids = _pids(queue, (attempts[-1] for attempts in histories.values()))
         for job in jobs:
             shown = job_to_json(job, show_env=show_env)
             history = queue.measured(histories.get(job.id, ()))
-            shown["history"] = [attempt_to_json(attempt) for attempt in history]
+            shown["pid"] = pids.get(history[-1].id) if history else None
+            shown["history"] = [attempt_to_json(one, queue.folders) for one in history]
             if job.id in reasons:
                 shown["waits_for"] = reasons_to_json(reasons[job.id])
             if job.schedule is not None:
                 shown["schedule"] = job.schedule
             yield shown
+
+
+def _pids(queue: Queue, attempts: Iterable[Attempt]) -> Mapping[int, int]:
+    """Those of running commands, by attempt."""
+    running = [attempt for attempt in attempts if attempt.state is AttemptState.RUNNING]
+    if not running:
+        return {}
+    from workers import leaders
+
+    return leaders(queue, running)
+
+
+def _whereabouts(queue: Queue, last: Sequence[Attempt]) -> dict[str, object]:
+    """The process of the last attempt, if it runs here, and where its output is."""
+    found: dict[str, object] = {}
+    for attempt in last:
+        if (pid := _pids(queue, last).get(attempt.id)) is not None:
+            found["pid"] = pid
+        files = [queue.folders.file(attempt, stream) for stream in Stream]
+        found["output"] = " ".join(str(path) for path in files if path) or "in the store"
+    return found
 
 
 _NAMED = frozenset(

@@ -14,8 +14,19 @@ import workers
 from queuectl_tui.output import worker_to_json
 from store import AttemptState, Outcome, ProcessIdentity, Stream, WorkerKind
 from store.queue import Queue
-from tests.cli.conftest import Cli, Program, claimed, died, eventually, next_line, one_error, ran
-from workers.processes import identify
+from tests.cli.conftest import (
+    Cli,
+    Program,
+    claimed,
+    died,
+    ended,
+    eventually,
+    next_line,
+    one_error,
+    ran,
+)
+from workers.journal import Journal
+from workers.processes import identify, start_clock
 
 Ok = Callable[..., str]
 HOSTILE = "[/red] \x1b]0;pwned\x07 \x1b[2J \x85\x9b31m \u202e 日本語"
@@ -29,7 +40,8 @@ JOB = [
 ]
 ATTEMPT = [
     *("attempt", "state", "started_at", "finished_at", "worker", "exit_code", "signal", "error"),
-    *("cpu_seconds", "max_rss_bytes", "stdout_bytes", "stderr_bytes"),
+    *("cpu_seconds", "max_rss_bytes", "stdout_bytes", "stderr_bytes", "stdout_file"),
+    "stderr_file",
 ]
 WORKER = [
     *("id", "kind", "pool", "pid", "host", "state", "job", "attempt", "done", "failed"),
@@ -231,7 +243,7 @@ def test_history_as_json(ok: Ok, queue: Queue) -> None:
 
     job = json.loads(ok("show", "a", "--json"))
 
-    assert list(job) == [*JOB, "history"]
+    assert list(job) == [*JOB, "pid", "history"]
     first, second = job["history"]
     assert list(first) == ATTEMPT
     assert (first["attempt"], first["state"], first["error"]) == (1, "timed_out", "timed out")
@@ -256,6 +268,46 @@ def test_a_running_attempt_tells_what_it_has_printed(ok: Ok, queue: Queue) -> No
     )
     assert re.search("^ +1  RUNNING .* 2.9 KB  -$", ok("show", "a"), re.MULTILINE)
     queue.release(lease, Outcome(AttemptState.RELEASED))
+
+
+def test_where_the_output_is(ok: Ok, queue: Queue) -> None:
+    ok("enqueue", "--id", "a", "x")
+    lease = claimed(queue, "w1")
+    scratch = [queue.folders.scratch("w1", stream) for stream in Stream]
+    for path in scratch:
+        path.write_bytes(b"")
+    (attempt,) = json.loads(ok("show", "a", "--json"))["history"]
+    assert [attempt["stdout_file"], attempt["stderr_file"]] == [str(path) for path in scratch]
+    assert " ".join(map(str, scratch)) in ok("show", "a")
+
+    kept = queue.folders.kept(lease.attempt_id, Stream.STDERR)
+    kept.parent.mkdir(exist_ok=True)
+    kept.write_bytes(b"x" * 40_000)
+    ended(queue, lease, stdout=b"hi\n")
+    (attempt,) = json.loads(ok("show", "a", "--json"))["history"]
+    assert (attempt["stdout_file"], attempt["stderr_file"]) == (None, str(kept))
+    kept.unlink()
+    assert re.search("^output +in the store$", ok("show", "a"), re.MULTILINE)
+
+
+def test_the_pid_of_a_running_command(ok: Ok, queue: Queue) -> None:
+    ok("enqueue", "--id", "a", "x")
+    assert json.loads(ok("show", "a", "--json"))["pid"] is None
+    lease, journal = claimed(queue, "w1"), Journal(queue.folders.journal("w1"))
+    journal.starting(lease.attempt_id)
+    assert json.loads(ok("show", "a", "--json"))["pid"] is None
+    with subprocess.Popen(["sleep", "60"]) as command:
+        journal.started(lease.attempt_id, command.pid, start_clock())
+        assert json.loads(ok("show", "a", "--json"))["pid"] == command.pid
+        assert re.search(f"^pid +{command.pid}$", ok("show", "a"), re.MULTILINE)
+        journal.started(lease.attempt_id, command.pid, 1)  # then it is another's pid by now
+        assert json.loads(ok("show", "a", "--json"))["pid"] is None
+        journal.started(lease.attempt_id + 1, command.pid, start_clock())
+        assert json.loads(ok("show", "a", "--json"))["pid"] is None
+        journal.started(lease.attempt_id, command.pid, start_clock())
+        command.kill()
+    assert json.loads(ok("show", "a", "--json"))["pid"] is None
+    journal.close()
 
 
 def test_history_as_a_table(ok: Ok, queue: Queue) -> None:

@@ -63,7 +63,7 @@ async def test_ids_are_typed_and_held_jobs_filtered(backstage: Backstage) -> Non
         await command(stage, "hold a")
         await stage.until(lambda: held(backstage, "a", "b") == [True, False])
         await command(stage, "filter state:held")
-        await stage.until_shown("held:yes finds held jobs")
+        await stage.until_shown("state: held is none; give held:yes")
         await command(stage, "filter held:yes")
         await stage.until(lambda: stage.rows() == ["a"])
         await command(stage, "release b")
