@@ -52,8 +52,9 @@ def until_done(
         # a job that has ended since it was resumed did go on
         undone = [one for one in progress if one.is_paused is not (wish is Wish.PAUSE)]
         late = [one for one in undone if one.runs and not one.is_refused]
-        if not late or not until_changed(queue, token, deadline=deadline):
+        if not late or time.monotonic() >= deadline:
             break
+        until_changed(queue, token, deadline=deadline)
     _tell_done([one.job_id for one in progress if one not in undone], wish, named=named)
     failed = [one for one in undone if one not in late]
     for one in failed:
