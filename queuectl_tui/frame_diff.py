@@ -290,7 +290,8 @@ def _written(row: Row, start: int, stop: int, pen: Pen | None) -> tuple[str, Pen
                 wanted = _for_space(row, at, stop, pen)
                 out.append(_turned(pen, wanted))
                 pen = wanted
-        out.append(texts[at])
+        # In the last column the cursor stays where it is: what combines would go one cell before.
+        out.append(texts[at] if at + 1 < len(texts) else texts[at][:1])
     return "".join(out), pen
 
 

@@ -92,7 +92,7 @@ class Stage:
         return [
             [
                 _as_seen(_char(pen)._replace(data=unicodedata.normalize("NFC", text)))
-                for text, pen in zip(row.texts, row.pens, strict=True)
+                for text, pen in zip([*row.texts[:-1], row.texts[-1][:1]], row.pens, strict=True)
             ]
             for row in self._rows
         ]

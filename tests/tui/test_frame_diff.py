@@ -53,6 +53,7 @@ def _sent(old: Row, new: Row) -> str:
         (_row(), _row(("a", "red"), " ", ("c", "red")), "\x1b[31ma c\x1b[m"),
         (_row(), _row(("日本", "on red")), "\x1b[41m日本\x1b[m"),
         (_row("日本"), _row("a 本"), "\ra "),
+        (_row(), _row("e\u0301" * 12), "e\u0301" * 11 + "e"),  # as terminals combine it
         (_row("日本"), _row("木本"), "\r木"),
     ],
 )  # fmt: skip
