@@ -220,3 +220,21 @@ def test_sixteen_colours_are_the_terminal_s_own(backstage: Backstage) -> None:
         assert not re.search(rb"\x1b\[[0-9;]*[34]8;[25]", terminal.raw)
     finally:
         terminal.close()
+
+
+def test_no_frame_is_sent_over_a_slow_line_while_bytes_wait_to_leave(backstage: Backstage) -> None:
+    backstage.dead("dead1")
+    backstage.pending("wait1")
+    terminal = Terminal(backstage.queue.path, "--remote")
+    try:
+        terminal.until_shown("> wait1", "a add")
+        before = len(terminal.raw)
+        terminal.press("\x0c" * 200 + "x")  # 200 whole frames are far more than the line holds
+        deadline = time.monotonic() + PATIENCE
+        while backstage.state("wait1") is not JobState.CANCELLED:
+            assert time.monotonic() < deadline, "keys wait for the line"
+            time.sleep(0.02)
+        terminal.until_shown("wait1 +⊘ CANCELLED")
+        assert len(terminal.raw) - before < 150_000
+    finally:
+        terminal.close()
