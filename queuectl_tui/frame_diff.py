@@ -340,18 +340,27 @@ def _on(attributes: int) -> list[str]:
 
 def _move(old_x: int | None, old_y: int | None, x: int, y: int) -> str:
     """The shortest sequence from one place to the other."""
-    column = str(x + 1) if x else ""
-    ways = [f"\x1b[{y + 1 if y else ''};{column}H" if column else f"\x1b[{y + 1 if y else ''}H"]
+    line, column = str(y + 1) if y else "", f";{x + 1}" if x else ""
+    ways = [f"\x1b[{line}{column}H"]
     if old_y == y:
-        ways += ["\r"] if x == 0 else [f"\x1b[{column}G"]
+        ways.append(_along(old_x, x))
+    elif old_y is not None:
         if old_x is not None:
-            ways.append(_by(x - old_x, "C", "D"))
-            if 0 < old_x - x < 4:
-                ways.append("\b" * (old_x - x))
-    elif old_y is not None and x == 0 and y == old_y + 1:
-        ways.append("\r\n")
-    elif old_y is not None and x == old_x:
-        ways += [_by(y - old_y, "B", "A"), f"\x1b[{y + 1}d"]
+            ways.append(_by(y - old_y, "B", "A") + _along(old_x, x))
+        if x == 0 and y == old_y + 1:
+            ways.append("\r\n")
+    return min(ways, key=len)
+
+
+def _along(old: int | None, x: int) -> str:
+    """From one column to the other."""
+    if old == x:
+        return ""
+    ways = [f"\x1b[{x + 1}G"] if x else ["\r"]
+    if old is not None:
+        ways.append(_by(x - old, "C", "D"))
+        if x < old:
+            ways.append("\b" * (old - x))
     return min(ways, key=len)
 
 

@@ -175,7 +175,7 @@ def _changes(terminal: Terminal, queue: Queue, rounds: int) -> Iterator[Row]:
         queue.enqueue([NewJob(command="true", queue="now")])
         count += terminal.sent(seconds=1.0, quiet=0.0)
     yield Row("1 job/s, run", "bytes/s", count / _BUSY, at_most=3000)
-    terminal.sent(seconds=_READ)
+    terminal.sent(seconds=_AGED)
     yield _bytes(f"idle, {_IDLE:.0f} s", [terminal.sent(seconds=_IDLE)], 1000)
 
 

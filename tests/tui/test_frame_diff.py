@@ -79,6 +79,12 @@ def test_the_cursor_is_left_where_it_matters() -> None:
     assert diff.update([_row("abcd")], (0, 0)) == "\r"
 
 
+def test_a_column_is_gone_down() -> None:
+    diff = FrameDiff(12, 3)
+    diff.update([_row("job", "  9s")] * 3)
+    assert diff.update([_row("job", " 10s")] * 3) == "\x1b[;5H10\x1b[B\b\b10\x1b[B\b\b10"
+
+
 def test_a_half_of_a_wide_character_is_a_space() -> None:
     row = _row("日本語", width=6)
     assert row.with_part(1, _row("x", width=1)).texts == [" ", "x", "本", "", "語", ""]
