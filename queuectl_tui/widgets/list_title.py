@@ -102,5 +102,5 @@ def _which(name: str, wanted: JobFilter) -> list[Part]:
     if wanted.search is not None:
         parts.append(Part(6, (Piece(f"“{wanted.search}”", "$accent"),)))
     if wanted.terms:
-        parts.append(Part(6, (Piece(" ".join(map(as_typed, wanted.terms)), "$accent"),)))
+        parts.append(Part(6, (Piece(f"“{' '.join(map(as_typed, wanted.terms))}”", "$accent"),)))
     return parts

@@ -253,7 +253,7 @@ def test_no_more_run_with_a_label_than_the_queue_allows(ok: Ok, rig: Rig) -> Non
     for label in ("red", "blue"):
         assert [mark for mark, whose in log if whose == label] == ["+", "-"] * 4
     most = max(accumulate(1 if mark == "+" else -1 for mark, _ in log))
-    assert most == 2
+    assert most <= 2
 
 
 def test_each_slot_is_given_once_though_a_worker_is_killed(ok: Ok, rig: Rig) -> None:

@@ -132,7 +132,7 @@ def test_all_as_json(program: Program, ok: Ok, queue: Queue) -> None:
     ok("enqueue", '[{"id":"a","command":"x"},{"id":"b","command":"x"},{"id":"c","command":"x"}]')
     ran(queue)
     process = program.start("wait", "--all", "--json")
-    assert program.run("wait", "--all", "--json", "--timeout", "0.2").returncode == 124
+    assert program.run("wait", "--all", "--json", "--timeout", "1").returncode == 124
     ran(queue)
     ran(queue)
 

@@ -84,7 +84,7 @@ def test_what_a_removed_store_ran_is_ended_and_its_supervisor_leaves(
 
 def test_nothing_is_written_to_the_store_in_its_place(rig: Rig, program: Program) -> None:
     foreground = rig.foreground(environ=SOON)
-    rig.add(f"{DEAF}{COUNTED}", stop_grace=1)
+    rig.add(f"{DEAF}{COUNTED}", stop_grace=60)
     leader = rig.pid_in("up")
 
     remove_files(rig)
@@ -93,6 +93,7 @@ def test_nothing_is_written_to_the_store_in_its_place(rig: Rig, program: Program
     refused = refusal(program.run("worker", "start", "--pool", "another"))
     assert f"under process {foreground.process.pid}, which ends what it runs" in refused
 
+    os.kill(leader, signal.SIGKILL)  # sooner than its grace ends
     assert foreground.exit_code() == 1
     assert not runs(leader)
     assert "the store was replaced" in foreground.said()
