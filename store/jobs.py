@@ -569,7 +569,7 @@ class JobFilter(NamedTuple):
 
     ``search`` looks for the text in id, command and label, ignoring case. ``error`` matches
     ``last_error`` exactly; an empty one means jobs of which no error was recorded. ``held`` tells
-    whether the jobs are held.
+    whether the jobs are held. ``up_to`` is the number (``seq``) of the last job that is meant.
     """
 
     states: frozenset[JobState] = frozenset()
@@ -581,6 +581,7 @@ class JobFilter(NamedTuple):
     schedule: str | None = None
     held: bool | None = None
     terms: tuple[Term, ...] = ()
+    up_to: int | None = None
 
 
 class Order(NamedTuple):

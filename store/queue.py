@@ -66,6 +66,7 @@ if TYPE_CHECKING:
     from store.chains import Chain
     from store.retention import Excess, Retention
     from store.schedules import Schedules
+    from store.sweep import Sweep
 else:
     listing = Late("store.listing")
     outlook = Late("store.outlook")
@@ -326,6 +327,13 @@ class Queue:
         with self._change() as connection:
             return self._steering.revert(connection, before, after)
 
+    @cached_property
+    def sweep(self) -> Sweep:
+        """What is done in steps to all that match."""
+        from store.sweep import Sweep
+
+        return Sweep(self._database, self._steering, self._change)
+
     def edit(self, job_id: str, new: NewJob) -> Job:
         """Give a job that is not running the fields of ``new``; its id stays.
 
@@ -357,6 +365,10 @@ class Queue:
             chosen = overview.seqs(connection, ids)
             kept_files = self._steering.delete(connection, chosen)
         remove(kept_files)
+
+    def delete_some(self, wanted: JobFilter) -> int:
+        """Like ``delete_matching``, the first of them, in one transaction; 0 when done."""
+        return self._retention.remove_some(wanted)
 
     def delete_matching(self, wanted: JobFilter, *, finished_before: int | None = None) -> int:
         """Remove finished jobs that match, in small transactions; how many.

@@ -187,6 +187,30 @@ def matching(database: peewee.Database, wanted: JobFilter) -> list[int]:
     return [row[0] for row in query.tuples().execute(database)]
 
 
+def matching_below(
+    database: peewee.Database, wanted: JobFilter, below: int | None, limit: int
+) -> list[int]:
+    """Row numbers of the newest jobs that match before row ``below``, newest first."""
+    query = JobRow.select(JobRow.seq).where(*conditions(wanted))
+    if below is not None:
+        query = query.where(JobRow.seq < below)
+    query = query.order_by(JobRow.seq.desc()).limit(limit)
+    return [row[0] for row in query.tuples().execute(database)]
+
+
+def still_matching(database: peewee.Database, wanted: JobFilter, rows: Sequence[int]) -> list[int]:
+    """Those of the rows whose jobs match, newest first."""
+    query = JobRow.select(JobRow.seq).where(_in_rows(rows), *conditions(wanted))
+    return [row[0] for row in query.order_by(JobRow.seq.desc()).tuples().execute(database)]
+
+
+def count_by_state(database: peewee.Database, wanted: JobFilter) -> dict[JobState, int]:
+    """How many jobs match, by state; without the states that none is in."""
+    query = JobRow.select(JobRow.state, fn.COUNT(JobRow.seq)).where(*conditions(wanted))
+    found = query.group_by(JobRow.state).tuples().execute(database)
+    return {JobState(state): jobs for state, jobs in found}
+
+
 def unneeded(
     database: peewee.Database,
     wanted: JobFilter,
@@ -234,6 +258,8 @@ def conditions(wanted: JobFilter) -> list[Any]:
         found.append(JobRow.schedule == wanted.schedule)
     if wanted.held is not None:
         found.append(peewee.SQL(_HELD if wanted.held else "held = 0"))
+    if wanted.up_to is not None:
+        found.append(JobRow.seq <= wanted.up_to)
     found += map(_condition, wanted.terms)
     if wanted.search:
         fields = (JobRow.id, JobRow.command, JobRow.argv, JobRow.label)

@@ -97,6 +97,10 @@ class Retention:
             self._database.give_way()
         return removed
 
+    def remove_some(self, wanted: JobFilter) -> int:
+        """Remove the first ``AT_ONCE`` of them; how many, 0 when there is none."""
+        return self._remove_some(wanted, None, AT_ONCE)
+
     def _prune_beyond(self, wanted: JobFilter, most: int) -> int:
         """Remove the oldest that are more than ``most``; 0 is no limit."""
 

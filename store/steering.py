@@ -11,7 +11,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from store import dependencies
 from store.database import Database
@@ -162,17 +162,25 @@ class Steering:
         self, connection: sqlite3.Connection, before: Sequence[Job], after: Sequence[Job]
     ) -> int:
         """Undo what was done to waiting or finished jobs, where nothing has happened since."""
-        reverted: list[int] = []
-        for old, new in zip(before, after, strict=True):
-            if old.number == new.number and old.state is not JobState.PROCESSING:
-                cursor = connection.execute(
-                    _REVERT,
-                    (
-                        *(old.state.value, old.held, old.attempts, old.run_at, old.updated_at),
-                        *(new.seq, new.state.value, new.updated_at, new.number),
-                    ),
-                )
-                reverted += [new.seq] * cursor.rowcount
+        rows = [
+            (
+                *(old.state.value, old.held, old.attempts, old.run_at, old.updated_at),
+                *(new.seq, new.state.value, new.updated_at, new.number),
+            )
+            for old, new in zip(before, after, strict=True)
+            if old.number == new.number and old.state is not JobState.PROCESSING
+        ]
+        return self.put_back(connection, rows)
+
+    def put_back(self, connection: sqlite3.Connection, rows: Sequence[Sequence[object]]) -> int:
+        """Give jobs what they had before, where nothing has happened since; how many.
+
+        A row is the state, hold, attempts and times to set, in the order of ``_REVERT``, then the
+        job's number, and its state, time and attempt as they must still be.
+        """
+        reverted = [
+            cast("int", row[5]) for row in rows if connection.execute(_REVERT, row).rowcount
+        ]
         label_limits.let_in(connection, label_limits.of_jobs(connection, reverted))
         dependencies.resettle(connection, reverted, now=self._clock())
         return len(reverted)

@@ -22,13 +22,17 @@ _NAMED = 200
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """``keep`` says what stays as it is, ``act`` what happens. ``names`` are those concerned."""
+    """``keep`` says what stays as it is, ``act`` what happens.
+
+    ``names`` are those concerned, and ``more`` that many others.
+    """
 
     title: str
     keep: str
     act: str
     names: Sequence[str] = ()
     note: str = ""
+    more: int = 0
 
 
 class Confirm(ModalScreen[bool]):
@@ -53,7 +57,7 @@ class Confirm(ModalScreen[bool]):
             yield Static(Content(escape(question.title)), classes="dialog-title")
             if question.names:
                 with VerticalScroll(classes="dialog-names", can_focus=False):
-                    yield Static(Content("\n".join(_listed(question.names))))
+                    yield Static(Content("\n".join(_listed(question.names, question.more))))
             if question.note:
                 yield Static(Content(escape(question.note)), classes="dialog-note")
             with Horizontal(classes="dialog-buttons"):
@@ -81,8 +85,9 @@ class Confirm(ModalScreen[bool]):
         self.focus_next(Button)
 
 
-def _listed(names: Sequence[str]) -> list[str]:
+def _listed(names: Sequence[str], more: int) -> list[str]:
     lines = [f"• {escape(name)}" for name in names[:_NAMED]]
-    if len(names) > _NAMED:
-        lines.append(f"… and {len(names) - _NAMED} more")
+    further = max(0, len(names) - _NAMED) + more
+    if further:
+        lines.append(f"… and {further:,} more")
     return lines

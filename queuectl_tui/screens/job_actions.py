@@ -9,12 +9,14 @@ from __future__ import annotations
 from asyncio import sleep
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from dataclasses import dataclass
-from functools import wraps
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from functools import partial, wraps
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol
 
 from queuectl_tui.screens.confirm import Question
-from queuectl_tui.screens.session import Answer, Deed, Lane, Session
+from queuectl_tui.screens.session import Answer, Deed, Lane, Session, Sweeping
+from queuectl_tui.screens.working import Progress
 from queuectl_tui.text import duration
 from store import (
     FINISHED,
@@ -32,6 +34,7 @@ from store import (
 
 if TYPE_CHECKING:
     from store.queue import Queue
+    from store.sweep import Change, Step, Survey
 
 Asked = ParamSpec("Asked")
 
@@ -40,8 +43,10 @@ _UNDOABLE = 20
 _UNASKED = 20
 """So many jobs at most are cancelled or retried without a question."""
 _LOOKS, _LOOK_EVERY = 20, 0.1  # seconds; until a worker has done what it was asked
-_FROZEN = 10_000
-"""So many ids at most are kept while a question about "all that match" is open."""
+_AT_ONCE = 10_000
+"""So many jobs are changed in one transaction."""
+_SHOWN = 50
+"""So many of all that match are named in the question about them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +56,7 @@ class Voice:
     ask: Callable[[Question], Awaitable[bool]]
     say: Callable[[str], None]
     complain: Callable[[str], None]
+    working: Callable[[Progress], AbstractContextManager[None]]
     later: Callable[[Coroutine[None, None, None]], object]
     """Runs what need not be waited for."""
 
@@ -105,14 +111,77 @@ class JobActions:
                 return False
         return bool(jobs) and await self._retry(jobs)
 
+    def to_all(self, action: Action) -> Callable[[JobFilter], Coroutine[None, None, bool]] | None:
+        """The action that does the same to all that match, if there is one."""
+        return {
+            self.retry: self.retry_matching,
+            self.cancel: self.cancel_matching,
+            self.delete: self.delete_matching,
+        }.get(action)
+
     @_in_turn
-    async def retry_matching(self, wanted: JobFilter) -> None:
+    async def retry_matching(self, wanted: JobFilter) -> bool:
         """Runs all that match (again) now, after asking with their exact number."""
-        jobs = await self._matching(wanted, RETRYABLE, "retry")
-        if not jobs:
+        return await self._sweep(_RETRY, wanted)
+
+    @_in_turn
+    async def cancel_matching(self, wanted: JobFilter) -> bool:
+        """Cancels all that match, after asking with their exact number."""
+        return await self._sweep(_CANCEL, wanted)
+
+    @_in_turn
+    async def delete_matching(self, wanted: JobFilter) -> bool:
+        """Deletes all that match and have finished, after asking with their exact number."""
+        return await self._sweep(_DELETE, wanted)
+
+    async def _sweep(self, mass: _Mass, wanted: JobFilter) -> bool:
+        """Those that are there when it is asked, as far as they match when their turn comes."""
+        found = await self._change(
+            lambda queue: (
+                queue.sweep.survey(wanted, mass.among),
+                queue.jobs(wanted._replace(states=mass.narrowed(wanted)), limit=_SHOWN),
+            )
+        )
+        if found is None:
+            return False
+        survey, shown = found
+        if not survey.jobs:
+            self._voice.complain(f"None of these can be {_past(mass.verb)}")
+            return False
+        if not await self._voice.ask(_mass_question(mass, survey, shown, self._now())):
+            return False
+        return await self._step_by_step(mass, wanted._replace(up_to=survey.up_to), survey.jobs)
+
+    async def _step_by_step(self, mass: _Mass, wanted: JobFilter, jobs: int) -> bool:
+        progress = Progress(f"{mass.doing} {jobs:,} jobs", jobs)
+        done = _Done()
+        with self._voice.working(progress):
+            while not progress.stopped:
+                step = await self._try(partial(mass.step, wanted=wanted, below=done.below))
+                if step is None:
+                    break
+                done.add(step)
+                progress.done = done.changed
+                if done.below is None:
+                    break
+        if done.undoable:
+            self._keep(Sweeping(f"{mass.name} of {_number(done.changed)}", tuple(done.undoable)))
+        self._tell_done(mass, done, jobs)
+        return done.changed > 0
+
+    def _tell_done(self, mass: _Mass, done: _Done, jobs: int) -> None:
+        undo = " · u undoes it" if done.undoable else ""
+        if done.below is not None:
+            told = f"Stopped: {mass.done.lower()} {done.changed:,} of {jobs:,} jobs"
+            self._voice.say(told + undo)
             return
-        if await self._voice.ask(self._retry_question(jobs, _by_state(jobs))):
-            await self._retry(jobs)
+        if done.changed:
+            self._voice.say(f"{mass.done} {_number(done.changed)}{undo}")
+        gone = jobs - done.changed - done.left
+        if gone > 0:
+            self._voice.say(f"{gone:,} were left as they are: they match no more, or are needed")
+        if done.first_left is not None:
+            self._voice.complain(_left_out(done.first_left, done.left))
 
     def _retry_question(self, jobs: Sequence[Job], note: str) -> Question:
         return Question(
@@ -130,12 +199,12 @@ class JobActions:
             return False
         before, after, left = done
         if not after:
-            self._voice.complain(_left_out(left))
+            self._voice.complain(_left_out(left[0], len(left)))
             return False
         self._remember(f"retry of {_amount(after)}", before, after)
         self._voice.say(f"Retrying {_amount(after)} · u undoes it")
         if left:
-            self._voice.complain(_left_out(left))
+            self._voice.complain(_left_out(left[0], len(left)))
         return True
 
     @_in_turn
@@ -271,6 +340,9 @@ class JobActions:
             )
             return
         deed = self._session.deeds.pop()
+        if isinstance(deed, Sweeping):
+            await self._undo_sweep(deed)
+            return
         done = await self._change(lambda queue: queue.revert(deed.before, deed.after))
         if done is None:
             self._session.deeds.append(deed)
@@ -283,6 +355,31 @@ class JobActions:
             moved_on = "they have" if len(deed.before) > 1 else "it has"
             self._voice.complain(f"Can't undo the {deed.name}: {moved_on} moved on")
 
+    async def _undo_sweep(self, deed: Sweeping) -> None:
+        """Step by step, the last first."""
+        progress = Progress(f"Undoing the {deed.name}", deed.jobs)
+        todo, done = list(deed.changes), 0
+        with self._voice.working(progress):
+            while todo and not progress.stopped:
+                change = todo[-1]
+                reverted = await self._try(lambda queue, one=change: queue.sweep.revert(one))  # type: ignore[misc]
+                if reverted is None:
+                    break
+                todo.pop()
+                done += reverted
+                progress.done += change.jobs
+        if todo:
+            self._keep(Sweeping(deed.name, tuple(todo)))
+            self._voice.say(f"Stopped: undone for {done:,} jobs · u goes on")
+            return
+        moved = deed.jobs - done
+        but = f", but {moved:,} moved on and stay as they are" if moved else ""
+        self._voice.say(f"Undone: {deed.name}{but}")
+
+    def _keep(self, deed: Deed | Sweeping) -> None:
+        self._session.deeds.append(deed)
+        del self._session.deeds[:-_UNDOABLE]
+
     def _remember(self, name: str, before: Sequence[Job], after: Sequence[Job]) -> bool:
         """Keeps what can be undone; a running job that was told to stop can't."""
         by_id = {job.id: job for job in after}
@@ -293,8 +390,7 @@ class JobActions:
         ]
         if pairs:
             old_jobs, new_jobs = zip(*pairs, strict=True)
-            self._session.deeds.append(Deed(name, old_jobs, new_jobs))
-            del self._session.deeds[:-_UNDOABLE]
+            self._keep(Deed(name, old_jobs, new_jobs))
         return bool(pairs)
 
     @_in_turn
@@ -335,10 +431,8 @@ class JobActions:
     async def _eligible(
         self, ids: Sequence[str], states: frozenset[JobState], verb: str
     ) -> list[Job]:
-        try:
-            jobs = await self._session.call(Lane.DETAILS, lambda queue: queue.present(ids))
-        except (QueueError, OSError) as error:
-            self._voice.complain(str(error))
+        jobs = await self._change(lambda queue: queue.present(ids))
+        if jobs is None:
             return []
         eligible = [job for job in jobs if job.state in states]
         if not eligible:
@@ -348,28 +442,12 @@ class JobActions:
             self._voice.say(f"{left} of {len(jobs)} can't be {_past(verb)} as they stand; left out")
         return eligible
 
-    async def _matching(
-        self, wanted: JobFilter, states: frozenset[JobState], verb: str
-    ) -> list[Job]:
-        meant = wanted._replace(states=(wanted.states & states) if wanted.states else states)
-        if not meant.states:
-            self._voice.complain(f"None of these can be {_past(verb)}")
-            return []
-        try:
-            jobs = await self._session.call(
-                Lane.DETAILS, lambda queue: queue.jobs(meant, limit=_FROZEN + 1)
-            )
-        except (QueueError, OSError) as error:
-            self._voice.complain(str(error))
-            return []
-        if not jobs:
-            self._voice.complain(f"None of these can be {_past(verb)}")
-        if len(jobs) > _FROZEN:
-            self._voice.say(f"More than {_FROZEN:,} match: these are the newest {_FROZEN:,}")
-        return jobs[:_FROZEN]
-
     async def _change(self, work: Callable[[Queue], Answer]) -> Answer | None:
         """What ``work`` returns; None once it is told why that could not be done."""
+        with self._voice.working(Progress("One moment")):
+            return await self._try(work)
+
+    async def _try(self, work: Callable[[Queue], Answer]) -> Answer | None:
         try:
             return await self._session.call(Lane.CHANGES, work)
         except (QueueError, OSError) as error:
@@ -377,11 +455,95 @@ class JobActions:
             return None
 
 
-def _left_out(left: Sequence[NotRetried]) -> str:
-    first = left[0]
-    if len(left) == 1:
+@dataclass(frozen=True, slots=True)
+class _Mass:
+    """What can be done to all that match, in steps, and the words for it."""
+
+    verb: str
+    name: str
+    doing: str
+    done: str
+    keep: str
+    among: frozenset[JobState]
+    step: Callable[..., Step | int]
+
+    def narrowed(self, wanted: JobFilter) -> frozenset[JobState]:
+        return (wanted.states or self.among) & self.among
+
+
+@dataclass(slots=True)
+class _Done:
+    """What the steps so far came to; there are more ``below``, None when all are done."""
+
+    changed: int = 0
+    left: int = 0
+    first_left: NotRetried | None = None
+    below: int | None = 1 << 62
+    undoable: list[Change] = field(default_factory=list)
+
+    def add(self, step: Step | int) -> None:
+        if isinstance(step, int):  # deleted, and gone from where the next step looks
+            self.changed += step
+            self.below = self.below if step else None
+            return
+        self.changed += step.changed
+        self.left += len(step.left)
+        self.first_left = self.first_left or next(iter(step.left), None)
+        self.below = step.below
+        if step.undoable.jobs:
+            self.undoable.append(step.undoable)
+
+
+def _retry_step(queue: Queue, *, wanted: JobFilter, below: int | None) -> Step:
+    return queue.sweep.retry(wanted, below, _AT_ONCE)
+
+
+def _cancel_step(queue: Queue, *, wanted: JobFilter, below: int | None) -> Step:
+    return queue.sweep.cancel(wanted, below, _AT_ONCE)
+
+
+def _delete_step(queue: Queue, *, wanted: JobFilter, below: int | None) -> int:
+    del below
+    return queue.delete_some(wanted)
+
+
+_RETRY = _Mass("retry", "retry", "Retrying", "Retrying", "Leave them as they are",
+               RETRYABLE, _retry_step)  # fmt: skip
+_CANCEL = _Mass("cancel", "cancelling", "Cancelling", "Cancelled", "Keep them",
+                UNFINISHED, _cancel_step)  # fmt: skip
+_DELETE = _Mass("delete", "deleting", "Deleting", "Deleted", "Keep them",
+                FINISHED, _delete_step)  # fmt: skip
+_TITLES = {
+    "retry": "Run {} again?",
+    "cancel": "Cancel {}?",
+    "delete": "Delete {}, history and output too?",
+}
+
+
+def _mass_question(mass: _Mass, survey: Survey, shown: Sequence[Job], now: int) -> Question:
+    amount = _number(survey.jobs)
+    counts = Counter({state.label: jobs for state, jobs in survey.counts.items()})
+    note = ", ".join(f"{jobs:,} {label}" for label, jobs in counts.most_common())
+    if mass is _CANCEL and survey.counts.get(JobState.PROCESSING):
+        note += ". A running command gets SIGTERM, and SIGKILL after its grace."
+    return Question(
+        title=_TITLES[mass.verb].format(amount),
+        keep=mass.keep,
+        act=f"{mass.verb.capitalize()} {amount}",
+        names=_described(shown, now),
+        note=note,
+        more=survey.jobs - len(shown),
+    )
+
+
+def _number(jobs: int) -> str:
+    return f"{jobs:,} job" + ("" if jobs == 1 else "s")
+
+
+def _left_out(first: NotRetried, left: int) -> str:
+    if left == 1:
         return f"{first.id} stays as it is: {first.holder} has its unique key {first.unique_key!r}"
-    return f"{len(left):,} stay as they are: others have their unique keys, {first.holder} one"
+    return f"{left:,} stay as they are: others have their unique keys, {first.holder} one"
 
 
 def _delete(queue: Queue, ids: Sequence[str]) -> bool:

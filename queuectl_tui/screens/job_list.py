@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
@@ -24,6 +24,7 @@ from queuectl_tui.screens.running import read_progress
 from queuectl_tui.screens.session import Lane, Session
 from queuectl_tui.screens.sort_picker import SortPicker
 from queuectl_tui.screens.talk import complain, copy, say, voice_of
+from queuectl_tui.screens.working import Progress, working
 from queuectl_tui.widgets.banner import Banner
 from queuectl_tui.widgets.filter_bar import FilterBar
 from queuectl_tui.widgets.job_table import JobTable
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from store.queue import Queue
 
 _MOST_MARKED = 10_000
+_TOO_MANY = f"Not for more than {_MOST_MARKED:,} jobs at once: mark fewer"
 _MOVES = frozenset({"move", "top", "bottom", "page", "shift"})
 _ORDERS = frozenset({"sort", "sort_by", "invert"})
 
@@ -164,6 +166,9 @@ class JobListScreen(LiveScreen[ListPicture]):
         """To be called when the filter was changed."""
         if self._shown != self.filter:
             self._origin = self._came_from
+            if self.table.everything_marked:
+                self.table.action_unmark()
+                say(self, "No longer marked: those that match another filter")
         self.expect(hold=hold)
 
     def holds_up(self, action: str) -> bool:
@@ -276,7 +281,7 @@ class JobListScreen(LiveScreen[ListPicture]):
             order=self.order,
             visible=table.visible_range,
             total=table.total,
-            marked=len(table.marks),
+            marked=table.marked,
             hidden=min(self._hidden, len(table.marks)),
             in_range=table.in_range,
             follows=table.keeps_in_sight,
@@ -318,18 +323,24 @@ class JobListScreen(LiveScreen[ListPicture]):
     @on(JobTable.AllWanted)
     def _all_wanted(self) -> None:
         wanted = self.filter
-        self._mark(lambda queue: queue.ids(wanted, limit=_MOST_MARKED + 1))
+        self._mark(lambda queue: _all_that_match(queue, wanted))
+
+    @on(JobTable.AllMarked)
+    def _all_marked(self) -> None:
+        complain(self, r"All that match are marked: \ unmarks them, then mark single ones")
 
     @work(group=ACT)
-    async def _mark(self, read: Callable[[Queue], Sequence[str]]) -> None:
+    async def _mark(self, read: Callable[[Queue], Sequence[str] | int]) -> None:
         try:
-            ids = await self.session.call(Lane.DETAILS, read)
+            with working(self.app, Progress("Marking")):
+                found = await self.session.call(Lane.DETAILS, read)
         except (QueueError, OSError) as error:
             complain(self, str(error))
             return
-        self.table.mark(ids[:_MOST_MARKED])
-        if len(ids) > _MOST_MARKED:
-            say(self, f"Marked the first {_MOST_MARKED:,}")
+        if isinstance(found, int):
+            self.table.mark_everything(found)
+        else:
+            self.table.mark(found)
 
     @on(FilterBar.Changed)
     def _filter_changed(self, event: FilterBar.Changed) -> None:
@@ -366,7 +377,20 @@ class JobListScreen(LiveScreen[ListPicture]):
 
     def act(self, action: Action) -> None:
         """Acts on the targets there are now; what was done to is marked no more."""
-        self._act(action, self.targets(), self.filter)
+        if not self.table.everything_marked:
+            self._act(action, self.targets(), self.filter)
+        elif mass := self.actions.to_all(action):
+            self._act_on_all(mass, self.filter)
+        else:
+            complain(self, _TOO_MANY)
+
+    @work(group=ACT)
+    async def _act_on_all(
+        self, mass: Callable[[JobFilter], Awaitable[bool]], wanted: JobFilter
+    ) -> None:
+        if await mass(wanted):
+            self.table.action_unmark()
+        self.expect()
 
     @work(group=ACT)
     async def _act(self, action: Action, targets: Sequence[str], listed: JobFilter) -> None:
@@ -418,7 +442,7 @@ class JobListScreen(LiveScreen[ListPicture]):
         bar = self.query_one(FilterBar)
         if bar.line:
             bar.action_clear()
-        elif self.table.marks:
+        elif self.table.marked:
             self.table.action_unmark()
         else:
             self.leave_by_escape()
@@ -459,6 +483,9 @@ class JobListScreen(LiveScreen[ListPicture]):
 
     def action_watch(self) -> None:
         """Watches the marked jobs, or the one at the cursor; not, if all of them are watched."""
+        if self.table.everything_marked:
+            complain(self, _TOO_MANY)
+            return
         targets, watched = set(self.targets()), self.session.watched
         unwatch = bool(targets) and targets <= watched
         (watched.difference_update if unwatch else watched.update)(targets)
@@ -486,6 +513,12 @@ class JobListScreen(LiveScreen[ListPicture]):
         if typing and action == "back":
             return False
         return super().check_action(action, parameters)
+
+
+def _all_that_match(queue: Queue, wanted: JobFilter) -> Sequence[str] | int:
+    """Their ids, or how many they are if that is too many to name."""
+    ids = queue.ids(wanted, limit=_MOST_MARKED + 1)
+    return ids if len(ids) <= _MOST_MARKED else queue.count(wanted)
 
 
 def _between(queue: Queue, wanted: JobFilter, order: Order, ends: JobTable.RangeEnded) -> list[str]:

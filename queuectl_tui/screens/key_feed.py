@@ -21,6 +21,7 @@ from textual.widgets import Input
 
 from queuectl_tui.screens.confirm import Confirm
 from queuectl_tui.screens.live import ACT, LiveScreen
+from queuectl_tui.screens.working import Working
 
 if TYPE_CHECKING:
     from textual.dom import DOMNode
@@ -48,6 +49,10 @@ class KeyFeed:
 
     async def put(self, event: Key | Paste) -> None:
         """Takes a key; one that leaves the app is handed over at once if others wait."""
+        screen = self._app.screen
+        if isinstance(screen, Working) and screen.seen_at is not None:
+            await self._handle(event)
+            return
         held_since = self._held_since
         if held_since is not None and isinstance(event, Key):
             if _action(self._app, event) == "quit":
@@ -92,7 +97,7 @@ class KeyFeed:
         if isinstance(screen, Confirm):
             return screen.seen_at is None
         if isinstance(screen, ModalScreen):
-            return False
+            return isinstance(screen, Working)
         if any(not each.is_finished for each in self._app.workers if each.group == ACT):
             return True
         if not isinstance(screen, LiveScreen) or screen.is_settled or self._is_typing:

@@ -18,6 +18,7 @@ from store import Job, JobState, StoreUnusable, open_store
 
 if TYPE_CHECKING:
     from store.queue import Queue
+    from store.sweep import Change
 
 Answer = TypeVar("Answer")
 
@@ -53,6 +54,18 @@ class Deed:
     after: tuple[Job, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Sweeping:
+    """Something done in steps that can be undone."""
+
+    name: str
+    changes: tuple[Change, ...]
+
+    @property
+    def jobs(self) -> int:
+        return sum(change.jobs for change in self.changes)
+
+
 class Session:
     """Makes every store call away from the keys."""
 
@@ -68,7 +81,7 @@ class Session:
         self.queue = queue
         self.memory = memory or Memory()
         self.config = config or Config()
-        self.deeds: list[Deed] = []
+        self.deeds: list[Deed | Sweeping] = []
         self.acting = asyncio.Lock()
         """Held while something is asked about, done and remembered: an undo waits for it."""
         self.watched: set[str] = set()

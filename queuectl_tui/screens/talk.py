@@ -12,6 +12,7 @@ from textual.screen import Screen
 from queuectl_tui.clipboard import load_tmux_buffer
 from queuectl_tui.screens.confirm import Confirm, Question
 from queuectl_tui.screens.job_actions import Voice
+from queuectl_tui.screens.working import working
 from queuectl_tui.text import escape
 
 
@@ -52,5 +53,6 @@ def voice_of(screen: Screen[Any]) -> Voice:
         ask=ask,
         say=lambda sentence: say(screen, sentence),
         complain=lambda sentence: complain(screen, sentence),
+        working=lambda progress: working(_app(screen), progress),
         later=lambda work: _app(screen).run_worker(work),
     )

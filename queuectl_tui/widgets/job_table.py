@@ -48,6 +48,9 @@ class JobTable(RowTable[Job]):
     class AllWanted(Message):
         """All that match the filter are to be marked."""
 
+    class AllMarked(Message):
+        """A single mark was to be changed, but all that match are marked."""
+
     def __init__(self, columns: JobColumns, *, chosen: Sequence[str] = ()) -> None:
         self._id_width = _ID_WIDTHS[0]
         self._columns_for = columns
@@ -55,6 +58,7 @@ class JobTable(RowTable[Job]):
         self._progress: dict[str, float] = {}
         super().__init__(self._wanted_columns(), key=lambda job: job.id)
         self._marks: dict[str, None] = {}
+        self._everything = 0
         self._anchor: str | None = None
         self._watched: Collection[str] = ()
 
@@ -72,6 +76,22 @@ class JobTable(RowTable[Job]):
     def marks(self) -> tuple[str, ...]:
         """The ids of the marked jobs."""
         return tuple(self._marks)
+
+    @property
+    def marked(self) -> int:
+        """How many jobs are marked."""
+        return self._everything or len(self._marks)
+
+    @property
+    def everything_marked(self) -> bool:
+        """Whether all that match are marked, more than are known by id."""
+        return bool(self._everything)
+
+    def mark_everything(self, number: int) -> None:
+        """All ``number`` jobs of the list are marked, as long as it is this list."""
+        self._marks.clear()
+        self._everything = number
+        self._marks_changed()
 
     @property
     def in_range(self) -> bool:
@@ -124,7 +144,7 @@ class JobTable(RowTable[Job]):
     def marker(self, key: str) -> str:
         if key == self._anchor:
             return "V"
-        if key in self._marks:
+        if self._everything or key in self._marks:
             return "●"
         return WATCHED if key in self._watched else " "
 
@@ -149,6 +169,9 @@ class JobTable(RowTable[Job]):
         job = self.current
         if job is None:
             return
+        if self._everything:
+            self.post_message(self.AllMarked())
+            return
         if job.id in self._marks:
             del self._marks[job.id]
         else:
@@ -159,6 +182,9 @@ class JobTable(RowTable[Job]):
     def action_mark_range(self) -> None:
         job = self.current
         if job is None:
+            return
+        if self._everything:
+            self.post_message(self.AllMarked())
             return
         if self._anchor is None:
             self._anchor = job.id
@@ -172,5 +198,6 @@ class JobTable(RowTable[Job]):
 
     def action_unmark(self) -> None:
         self._marks.clear()
+        self._everything = 0
         self._anchor = None
         self._marks_changed()

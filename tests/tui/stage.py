@@ -17,6 +17,7 @@ from textual.widgets import Input
 from queuectl_tui.app import QueueApp
 from queuectl_tui.screens.confirm import Confirm
 from queuectl_tui.screens.job_list import JobListScreen
+from queuectl_tui.screens.working import Working
 from queuectl_tui.widgets.form_field import FormField
 from queuectl_tui.widgets.job_table import JobTable
 from queuectl_tui.widgets.one_line import OneLine
@@ -215,7 +216,7 @@ async def opened(
 
 
 def _is_seen(screen: Screen[Any]) -> bool:
-    return not isinstance(screen, Confirm) or screen.seen_at is not None
+    return not isinstance(screen, Confirm | Working) or screen.seen_at is not None
 
 
 def _process(pid: int) -> ProcessIdentity:

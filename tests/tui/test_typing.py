@@ -185,7 +185,7 @@ class Model:
             self._answer(key)
         elif self._typing:
             self._type(key)
-        elif key in "jkgG VxruI":
+        elif key in "jkgG Vxruy":
             self._origin = None
             self._by_row(key)
         elif key in "017":
@@ -295,7 +295,7 @@ class Model:
 
 async def test_no_key_hits_another_job_than_was_meant(ticking: Backstage) -> None:
     ids = [f"{'foo' if number % 3 else 'bar'}{number}" for number in range(70)]
-    ticking.pending(*ids)
+    ticking.pending(*ids, command="true")
     chance, model, log = Random(SEED), Model(ids), list[str]()
     async with opened(ticking) as stage:
         while sum(map(len, log)) < KEYS:
@@ -313,7 +313,7 @@ async def test_no_key_hits_another_job_than_was_meant(ticking: Backstage) -> Non
 
 
 def _burst(chance: Random, *, asked: bool) -> str:
-    words = ["/foo\r", "/bar\r", "/1\r", "/o", "/\x1b", "*x", "*r", "xx", "rj", "1x", "7r", "0",
+    words = ["/foo\r", "/bar\r", "/1\r", "/o\r", "/\x1b", "*x", "*r", "xx", "rj", "1x", "7r", "0",
              "V", "j", "k", "g", "G", " ", " ", "*", "\\", "\x1b", "x", "r", "u", "1", "7",
              "y"]  # fmt: skip
     keys = "".join(chance.choice(words) for _ in range(chance.choice([1, 3, 8, 20])))
