@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 _MOST_MARKED = 10_000
 _TOO_MANY = f"Not for more than {_MOST_MARKED:,} jobs at once: mark fewer"
 _MOVES = frozenset({"move", "top", "bottom", "page", "shift"})
+_LISTS = frozenset({"filter", "state", "back"})
 _ORDERS = frozenset({"sort", "sort_by", "invert"})
 
 
@@ -169,11 +170,13 @@ class JobListScreen(LiveScreen[ListPicture]):
             if self.table.everything_marked:
                 self.table.action_unmark()
                 say(self, "No longer marked: those that match another filter")
-        self.expect(hold=hold)
+        self.expect_other(hold=hold)
 
     def holds_up(self, action: str) -> bool:
+        if action in _LISTS:  # where the cursor is has to be known, to follow it
+            return self.is_changing
         if action in _ORDERS:
-            return self._shown != self.filter
+            return self.is_changing or self._shown != self.filter
         if super().holds_up(action):
             return True
         table = self.table
@@ -203,7 +206,7 @@ class JobListScreen(LiveScreen[ListPicture]):
     def show(self, picture: ListPicture) -> None:
         request, snapshot = picture.request, picture.snapshot
         if self._is_obsolete(picture):
-            self.expect()
+            self.expect_other()
             return
         if self._shown != request.filter:
             self._arrive(request.follow, snapshot.window)
@@ -373,7 +376,7 @@ class JobListScreen(LiveScreen[ListPicture]):
         self.order = order
         self.table.announce_sort(order.column)
         self.session.memory.note(f"sort.{self.list_name}", order_text(order))
-        self.expect()
+        self.expect_other()
 
     def act(self, action: Action) -> None:
         """Acts on the targets there are now; what was done to is marked no more."""

@@ -80,6 +80,7 @@ class LiveScreen(Screen[None], Generic[Picture]):
         self._read_for: object = None
         self._expected = 0
         self._answered = 0
+        self._changed_at = 0
         self._took = 0.0
         self._shown_at = 0.0
         self._error: str | None = None
@@ -119,8 +120,13 @@ class LiveScreen(Screen[None], Generic[Picture]):
 
     # -- what keys wait for
 
-    def expect(self, *, hold: bool = False) -> None:
-        """Read again, now; keys that go by what is shown wait until it is."""
+    def expect(self) -> None:
+        """Read again, now: something has changed. Keys that go by what is shown wait for it."""
+        self.expect_other()
+        self._changed_at = self._expected
+
+    def expect_other(self, *, hold: bool = False) -> None:
+        """The same where another list, or order, is wanted."""
         self._expected += 1
         (self.ask_and_hold if hold else self.ask)()
 
@@ -128,6 +134,11 @@ class LiveScreen(Screen[None], Generic[Picture]):
     def is_settled(self) -> bool:
         """Whether what is shown is what the keys so far have asked for."""
         return self._answered >= self._expected
+
+    @property
+    def is_changing(self) -> bool:
+        """Whether what is shown has changed, and that is not shown yet."""
+        return self._answered < self._changed_at
 
     def holds_up(self, action: str) -> bool:
         """Whether a key that does this has to wait."""
