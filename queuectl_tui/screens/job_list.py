@@ -98,6 +98,7 @@ class JobListScreen(LiveScreen[ListPicture]):
         self._workers: tuple[Worker, ...] = ()
         self._shown: JobFilter | None = None
         self._origin: str | None = None
+        """Where the cursor was when another list was asked for; empty where it was on no job."""
         self._hidden = 0
         self._reading_progress = False
         self._progressing = False
@@ -161,12 +162,12 @@ class JobListScreen(LiveScreen[ListPicture]):
     @property
     def _came_from(self) -> str | None:
         """The job that the cursor was put on before the filter was changed, however often."""
-        return self._origin or self.table.cursor_key
+        return self.table.cursor_key if self._origin is None else self._origin or None
 
     def list_another(self, *, hold: bool = False) -> None:
         """To be called when the filter was changed."""
         if self._shown != self.filter:
-            self._origin = self._came_from
+            self._origin = self._came_from or ""
             if self.table.everything_marked:
                 self.table.action_unmark()
                 say(self, "No longer marked: those that match another filter")

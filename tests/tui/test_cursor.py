@@ -322,7 +322,8 @@ class Walk:
         reading = screen._asked.is_set() or screen._reading_since is not None
         if any(not each.is_finished and each.name not in STANDING for each in app.workers):
             return False
-        return app._keys._typed.empty() and (self.gate.holds or not reading)
+        waits = reading or screen._asked_meanwhile or not screen.is_settled
+        return app._keys._typed.empty() and (self.gate.holds or not waits)
 
     def listed(self) -> list[str]:
         listing = self.stage.listing
@@ -337,7 +338,8 @@ class Walk:
             await self.quiet()
         self._list, wanted = self.listed(), self.stage.listing.filter
         if wanted != self._filter:
-            self._origin = self._origin or self._key
+            if self._origin is None:
+                self._origin = self._key or ""
             self._at = self._list.index(self._origin) if self._origin in self._list else 0
         elif self._key in self._list:
             self._at = self._list.index(self._key)

@@ -228,7 +228,8 @@ class Model:
         wanted = tab, self.word if word is None else word
         if wanted == (self.tab, self.word):
             return
-        self._origin = self._origin or self.key
+        if self._origin is None:
+            self._origin = self.key or ""
         self.tab, self.word = wanted
         listed = self.listed()
         self._go(listed.index(self._origin) if self._origin in listed else 0)
