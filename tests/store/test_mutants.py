@@ -178,7 +178,6 @@ MUTANTS: dict[str, Plant] = {
         "_LET_IN", "priority DESC, seq LIMIT", "priority, seq DESC LIMIT", module=store.label_limits
     ),
     "one more is begun than a rate allows": _in_claim("rate_starts > (", "rate_starts >= ("),
-    "a clock set back forgets what was begun": _in_claim("AND ?1 + CAST", "AND ?1 + 0 * CAST"),
     "what a window holds is forgotten": _in_sql("_FORGET_STARTS", "- 2 * ?2", "- 0 * ?2"),
 }
 
