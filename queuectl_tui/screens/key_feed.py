@@ -100,7 +100,7 @@ class KeyFeed:
             return isinstance(screen, Working)
         if any(not each.is_finished for each in self._app.workers if each.group == ACT):
             return True
-        if not isinstance(screen, LiveScreen) or screen.is_settled or self._is_typing:
+        if not isinstance(screen, LiveScreen) or self._is_typing:
             return False
         return screen.holds_up(_action(self._app, event))
 

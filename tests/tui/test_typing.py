@@ -149,6 +149,14 @@ async def test_an_action_waits_for_its_job(backstage: Backstage, keys: str, ids:
         assert {job.id for job in backstage.queue.jobs() if job.state is CANCELLED} == ids
 
 
+async def test_a_mark_waits_for_a_row_far_away(backstage: Backstage) -> None:
+    _fill(backstage, "x", 500)
+    async with opened(backstage) as stage:
+        send(stage, "G ")
+        await until_quiet(stage)
+        assert stage.table.marks == ("bar0",)
+
+
 class Model:
     """What each key ought to do, one after the other."""
 
