@@ -1,14 +1,13 @@
 """The values that cross the store's border: frozen, typed, free of SQL.
 
 Times are UTC milliseconds since the epoch (``int``), durations are seconds (``float``).
+Annotations are evaluated here: those of named tuples cost more at each start when they are text.
 """
-
-from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 DEFAULT_QUEUE = "default"
 DEFAULT_POOL = "default"
@@ -55,7 +54,7 @@ class JobState(StrEnum):
         return self in HOLDABLE
 
     @classmethod
-    def parse(cls, word: str) -> JobState:
+    def parse(cls, word: str) -> Self:
         """The state named by its stored or its shown word, in any case. Raises ``ValueError``."""
         folded = word.strip().lower()
         for state in cls:
@@ -528,7 +527,7 @@ class Status(NamedTuple):
     completed_per_minute: float
     per_minute: tuple[tuple[int, int], ...]
 
-    def with_workers(self, known: Iterable[Worker]) -> Status:
+    def with_workers(self, known: Iterable[Worker]) -> Self:
         """The same, the workers among ``known`` counted anew."""
         crew = [worker for worker in known if worker.kind is WorkerKind.WORKER]
         up = [worker for worker in crew if worker.state is not WorkerState.STALE]

@@ -6,8 +6,6 @@ was, and how far the log reached. The note is written after the sync and never s
 that it may be old, but never ahead of the disk, whatever is killed when.
 """
 
-from __future__ import annotations
-
 import os
 import sqlite3
 import time
