@@ -93,8 +93,9 @@ class Database:
             if version != migrations.LATEST:
                 self._migrate()
             self._keep_a_log()
+            mark = self._synced.noted()
             reached = how_far(self.connection())
-            self._synced.require_reached(reached)
+            self._synced.require_reached(reached, mark)
             self.store_id = reached.store_id
             info = os.stat(path)
         self.file = f"{info.st_dev}:{info.st_ino}"

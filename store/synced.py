@@ -75,24 +75,26 @@ class Synced:
 
         ``at_rest``: into the file too where no log is beside it, which can be told later as well.
         """
+        mark = self.noted()
         if not _size(self._log_path):
             self.is_whole()
             if at_rest:
-                self._look_inside()
+                self._look_inside(mark)
             return
         if not _size(self._path):
             raise StoreBehind(
                 f"{self._path} is empty, though a log stands beside it; it was not touched. "
                 f"Restore a backup, or start anew: {_ACCEPT}"
             )
-        mark = self._read()
         if mark is not None:
             self._require_lengths(mark)
-            self._look_inside()
+            self._look_inside(mark)
 
-    def require_reached(self, reached: HowFar) -> None:
-        """Raises ``StoreBehind`` when the store had come further than it is now."""
-        mark = self._read()
+    def require_reached(self, reached: HowFar, mark: Mark | None) -> None:
+        """Raises ``StoreBehind`` when the store had come further than ``reached``.
+
+        ``mark`` is what was noted before that was looked at: others go on meanwhile.
+        """
         if mark is None:
             return
         is_smaller = self._whole.inode == mark.whole.inode and self._whole.size < mark.whole.size
@@ -111,7 +113,7 @@ class Synced:
 
     def note(self, reached: HowFar, log: Log) -> None:
         """That much is on disk, for sure. What can't be noted is told to nobody."""
-        before = self._read()
+        before = self.noted()
         whole = self._whole if before is None else _longer(self._whole, before.whole)
         line = _line(Mark(reached, whole, log, time.time_ns() // 1_000_000))
         flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
@@ -145,7 +147,7 @@ class Synced:
         if is_same_log and log.size < mark.log.size:
             raise self._behind(mark, "its log was cut short or is damaged")
 
-    def _look_inside(self) -> None:
+    def _look_inside(self, mark: Mark | None) -> None:
         """What is locked now, or of an older schema, is looked at by who opens it."""
         try:
             with closing(self._read_only()) as connection:
@@ -154,9 +156,9 @@ class Synced:
             return
         except sqlite3.Error as error:
             raise damaged(self._path, str(error)) from error
-        self.require_reached(reached)
+        self.require_reached(reached, mark)
 
-    def _read(self) -> Mark | None:
+    def noted(self) -> Mark | None:
         """What was noted; ``None`` where nothing is that can be read."""
         with suppress(OSError):
             fd = os.open(self._mark_path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
@@ -203,12 +205,14 @@ def log_end(path: str) -> Log:
     except OSError:
         return _NO_LOG
     try:
-        header = os.pread(fd, _LOG_HEADER, 0)
-        if len(header) < _LOG_HEADER or header[:4] not in _LOG_MAGIC:
-            return _NO_LOG
-        salts, frame = header[16:24], _FRAME_HEADER + int.from_bytes(header[8:12])
-        count = _last_commit(fd, salts, frame, (os.fstat(fd).st_size - _LOG_HEADER) // frame)
-        return Log(salts.hex(), _LOG_HEADER + count * frame)
+        while True:
+            header = os.pread(fd, _LOG_HEADER, 0)
+            if len(header) < _LOG_HEADER or header[:4] not in _LOG_MAGIC:
+                return _NO_LOG
+            salts, frame = header[16:24], _FRAME_HEADER + int.from_bytes(header[8:12])
+            count = _last_commit(fd, salts, frame, (os.fstat(fd).st_size - _LOG_HEADER) // frame)
+            if os.pread(fd, _LOG_HEADER, 0) == header:  # else it was begun anew meanwhile
+                return Log(salts.hex(), _LOG_HEADER + count * frame)
     finally:
         os.close(fd)
 

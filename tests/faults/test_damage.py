@@ -33,7 +33,7 @@ from store.health import accept_as_it_is
 from store.integrity import _checks as checks_of
 from store.integrity import check_integrity
 from store.queue import Queue
-from store.synced import log_end
+from store.synced import HowFar, how_far, log_end
 from tests.faults.outside import Program, refusal
 from tests.workers.rig import Rig, until
 
@@ -231,6 +231,29 @@ def test_another_program_that_makes_the_file_smaller(crashed: Path) -> None:
     finish_one(worker)
     open_store(str(crashed)).close()
     worker.close()
+
+
+def test_others_go_on_while_a_store_is_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "queue.db"
+    other = open_store(str(path))
+    other.enqueue([NewJob(command="true")])
+
+    busy: list[bool] = []
+
+    def overtaken(connection: sqlite3.Connection) -> HowFar:
+        reached = how_far(connection)
+        if not busy:  # it asks itself when it has committed
+            busy.append(True)
+            other.enqueue([NewJob(command="true")])
+            busy.clear()
+        return reached
+
+    monkeypatch.setattr("store.database.how_far", overtaken)
+    monkeypatch.setattr("store.synced.how_far", overtaken)
+    open_store(str(path), check=True).close()
+    other.close()
 
 
 def test_a_log_that_began_anew(tmp_path: Path) -> None:
