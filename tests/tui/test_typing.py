@@ -64,8 +64,11 @@ def _is_quiet(stage: Stage) -> bool:
         return False
     if isinstance(screen, Confirm):
         return screen.seen_at is not None
+    if not isinstance(screen, JobsScreen) or not screen.is_settled:
+        return False
     acting = any(not each.is_finished for each in app.workers if each.group == ACT)
-    return isinstance(screen, JobsScreen) and screen.is_settled and not acting
+    is_read = not screen.table.total or screen.table.cursor_key is not None
+    return is_read and not acting
 
 
 def _fill(backstage: Backstage, key: str, count: int) -> None:
